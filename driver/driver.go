@@ -1,0 +1,169 @@
+package driver
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+// Store makes connections for clients. It is safe for concurrent use, and one
+// Store may serve any number of clients.
+type Store interface {
+	// Connect checks that the store can be used (reachable, schema present and
+	// of a protocol we speak, TTL within its cap) and returns a Conn for one
+	// client. Errors say what to do.
+	Connect(ctx context.Context, settings Settings) (Conn, error)
+}
+
+// Settings are what a client tells its store.
+type Settings struct {
+	// TTL of the client's leases. Statement and lock timeouts stay below it.
+	TTL time.Duration
+}
+
+// Conn is one client's access to a store. All methods are safe for concurrent
+// use and return when ctx ends, whatever state the network is in; ctx ends may
+// cost the underlying connection, so callers use contexts of their own making,
+// bounded by a timeout, and not those of their users.
+//
+// No method takes longer than its statement: a row that somebody else keeps
+// locked (a guard, a stalled backend) gives a result that says so or an error,
+// within a fraction of the TTL.
+type Conn interface {
+	// CreateLease makes the lease's row, or renews it if it exists, so that
+	// repeating a call whose reply was lost is safe. One write.
+	CreateLease(ctx context.Context, lease Lease) (Renewal, error)
+
+	// RenewLease raises the beat of the lease. It never waits behind any other
+	// call on this Conn. ErrLeaseGone: there is no such row. One write, of one
+	// row, whatever the number of locks.
+	RenewLease(ctx context.Context, id ID) (Renewal, error)
+
+	// EndLease deletes a lease's row if the grounds hold, which are checked
+	// under its row lock, and reports whether the row is gone (also true when
+	// it was gone before). The locks it held are not touched: whoever needs
+	// one takes it over.
+	EndLease(ctx context.Context, id ID, grounds Grounds) (bool, error)
+
+	// Acquire grants the lock to the attempt if it is free, and otherwise, if
+	// wait is set, appends the attempt to the queue. If the attempt already
+	// holds or waits, nothing changes. The reply is the row after the call; the
+	// lock is granted if and only if reply.Lock.HeldBy(attempt.Place()).
+	// ErrLeaseGone: the attempt's lease has no row; nothing was changed. One
+	// round trip.
+	Acquire(ctx context.Context, attempt Attempt, wait bool) (Reply, error)
+
+	// Release ends the attempt. If it holds, the holder is cleared and the lock
+	// handed to the head of the queue in the same write, with a new fence, and
+	// that one client is notified. If it waits, it leaves the queue. Anything
+	// else changes nothing. One round trip.
+	Release(ctx context.Context, attempt Attempt) (Outcome, error)
+
+	// TakeOver removes from a lock what has ended: a holder or waiters whose
+	// lease is among gone, and a holder whose grant under the fence ended was
+	// revoked (0: none), and hands a lock so freed to the head of what remains
+	// of the queue, with a new fence, notifying that one client. It does
+	// nothing while a guard of the holder's is in progress: the caller tries
+	// again. The caller has shown in an earlier call that the gone leases have
+	// no row, and that the revoked grant's time is over or waived.
+	TakeOver(ctx context.Context, name string, gone []ID, ended uint64) error
+
+	// Revoke marks the grant of name under fence as revoked, raises the notice
+	// of the holder's lease in the same transaction, and notifies its client.
+	// ErrNotHeld: nobody holds name under fence. Marking twice keeps the first
+	// mark. The caller ends the grant later, with TakeOver.
+	Revoke(ctx context.Context, name string, fence uint64, mark Mark) error
+
+	// Read returns rows, with the leases they name, from one snapshot, and
+	// takes no lock. A lease that a row names and View.Leases lacks is gone for
+	// ever.
+	Read(ctx context.Context, query Query) (View, error)
+
+	// Close ends what the Conn opened, and nothing that its Store was given.
+	// It does not end leases. Calls in progress return an error.
+	Close() error
+}
+
+// Grounds is why a lease may be ended. Exactly one field is set.
+type Grounds struct {
+	// Own: by its own client, unconditionally.
+	Own bool
+	// Observed: the caller has seen this beat unchanged for long enough. The
+	// row is deleted only if it still has this beat. (Beat is never 0.)
+	Observed uint64
+	// Overdue: the row is deleted only if it was last renewed longer than its
+	// TTL plus this tolerance ago, by the store's clock.
+	Overdue time.Duration
+	// Dead: the row is deleted only if the store itself knows the lease's
+	// client to be gone.
+	Dead bool
+}
+
+// Reply is the reply to Acquire.
+type Reply struct {
+	Lock  Lock
+	Epoch uint64
+}
+
+// Outcome is what Release found and did.
+type Outcome int
+
+const (
+	// Absent: the attempt neither held nor waited.
+	Absent Outcome = iota
+	// Released: the attempt held; now it does not.
+	Released
+	// Cancelled: the attempt waited; now it does not.
+	Cancelled
+	// Busy: the attempt holds, but its row is locked by somebody else (a
+	// guarded transaction in progress). Nothing was changed; call again.
+	Busy
+)
+
+// Query says which rows to read. Either Names is set, or the other fields page
+// through the table in byte order of the name.
+type Query struct {
+	Names []string // rows of these names; those that do not exist are left out
+
+	Prefix string // names that start with it; empty: all
+	After  string // names after this one; empty: from the first
+	Limit  int    // at most this many rows; at least 1
+
+	// Keepalive: the read is part of a renewal, and like RenewLease it waits
+	// behind no other call.
+	Keepalive bool
+}
+
+// View is the reply to Read: rows and the leases they name, in one snapshot.
+type View struct {
+	Locks  []Lock
+	Leases map[ID]LeaseState
+	Epoch  uint64
+}
+
+// Listener is implemented by a Conn whose store can tell that something changed.
+// A Conn without it is polled.
+type Listener interface {
+	// Listen calls wake with the name of a lock when it may have been granted
+	// to, or revoked from, the lease; and with "" when anything may have
+	// changed: once when it starts to listen, and after every gap. It returns
+	// when ctx ends, or with an error when it can no longer listen. A call of
+	// wake is a hint, never a proof. wake does not block.
+	Listen(ctx context.Context, lease ID, wake func(name string)) error
+}
+
+// Inheritor is implemented by a Conn whose leases live as long as an open file
+// of the operating system does.
+type Inheritor interface {
+	// LeaseFile returns the file whose lock keeps the lease alive. A child
+	// process that inherits it keeps the lease alive too. The caller does not
+	// close it.
+	LeaseFile(id ID) (*os.File, error)
+}
+
+// Hold is a lock in a client's hand, as backends see it: what a guard checks.
+type Hold struct {
+	Attempt
+	Fence uint64
+	Conn  Conn
+}

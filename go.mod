@@ -1,0 +1,3 @@
+module github.com/leaseholdgo/leasehold
+
+go 1.25.0
