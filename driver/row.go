@@ -59,7 +59,9 @@ func (l *Lock) Ahead(p Place) int { return slices.Index(l.Queue, p) }
 type Mark struct {
 	By     string
 	Reason string
-	// Age is the time from the mark to the read, by the store's clock.
+	// At is the instant of the mark by the store's clock, which sets it, and
+	// Age the time from then to the read.
+	At  time.Time
 	Age time.Duration
 }
 
