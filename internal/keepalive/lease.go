@@ -1,0 +1,227 @@
+package keepalive
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
+	"github.com/leaseholdgo/leasehold/internal/clock"
+)
+
+// Holding is a lock under a lease, as the lease sees it. It is comparable.
+type Holding interface {
+	// Hold returns what is held.
+	Hold() driver.Hold
+	// Lose ends the lock. It is called at most once, and must not block.
+	Lose(cause error)
+}
+
+// Lease is one lease of this client. It is safe for concurrent use.
+type Lease struct {
+	ID     driver.ID
+	keeper *Keeper
+	ctx    context.Context // ends with the trust
+	cancel context.CancelFunc
+	kicked chan struct{} // holds one request to renew at once
+
+	mu       sync.Mutex // guards the fields below
+	cause    error      // why trust ended; nil while it lasts
+	sent     time.Time  // t_send of the last successful renewal
+	uses     int
+	holdings map[Holding]struct{}
+	known    driver.Renewal // as of the last time all rows were known
+	reads    int            // how often the rows were read again
+	dirty    bool           // the rows must be read again before trust is extended
+}
+
+// start makes the Lease of a row that was just created, with no use yet.
+func start(k *Keeper, id driver.ID, sent time.Time, r driver.Renewal) *Lease {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &Lease{
+		ID: id, keeper: k, ctx: ctx, cancel: cancel, sent: sent, known: r,
+		kicked:   make(chan struct{}, 1),
+		holdings: map[Holding]struct{}{},
+	}
+	k.wg.Go(l.watch)
+	k.wg.Go(l.renewals)
+	return l
+}
+
+// Deadline returns the trust deadline, an instant of package clock.
+func (l *Lease) Deadline() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deadlineLocked()
+}
+
+func (l *Lease) deadlineLocked() time.Time {
+	ttl := l.keeper.cfg.TTL
+	return l.sent.Add(ttl - clock.Margin(ttl))
+}
+
+// Trusted reports whether the lease may be believed in at this instant.
+func (l *Lease) Trusted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trustedLocked()
+}
+
+func (l *Lease) trustedLocked() bool {
+	return l.cause == nil && clock.Now().Before(l.deadlineLocked())
+}
+
+// Late reports whether a renewal is late: the last one that succeeded was sent
+// more than one and a half intervals ago.
+func (l *Lease) Late() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return clock.Since(l.sent) > Interval(l.keeper.cfg.TTL)*3/2
+}
+
+// Ended returns a channel that is closed when the trust in the lease has ended.
+func (l *Lease) Ended() <-chan struct{} { return l.ctx.Done() }
+
+// Cause returns why the trust ended, or nil.
+func (l *Lease) Cause() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause
+}
+
+func (l *Lease) pin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.trustedLocked() {
+		return false
+	}
+	l.uses++
+	return true
+}
+
+// Unpin ends one use. The last one of a lease that has ended deletes its row, so
+// that its locks need not wait to be expired.
+func (l *Lease) Unpin() {
+	l.mu.Lock()
+	l.uses--
+	last := l.uses == 0 && l.cause != nil
+	l.mu.Unlock()
+	if last {
+		l.keeper.drop(l)
+	}
+}
+
+// Reads returns a number to give to Add, taken before the call is sent whose
+// reply shows the grant.
+func (l *Lease) Reads() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reads
+}
+
+// Add puts a granted lock under the lease. It reports false if the lease is not
+// trusted: the lock is then not held. reads is what Reads returned before the
+// grant was asked for: if rows were read again since, h missed it, and that is
+// made up for.
+func (l *Lease) Add(h Holding, reads int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.trustedLocked() {
+		return false
+	}
+	l.holdings[h] = struct{}{}
+	if reads != l.reads {
+		l.dirtyLocked()
+	}
+	return true
+}
+
+// Remove takes a lock out. It reports whether it was there: if so, Lose was not
+// called for it and will not be.
+func (l *Lease) Remove(h Holding) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.holdings[h]
+	delete(l.holdings, h)
+	return ok
+}
+
+// SawEpoch tells the lease which incarnation of the database answered a call.
+func (l *Lease) SawEpoch(epoch uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if epoch != l.known.Epoch {
+		l.dirtyLocked()
+	}
+}
+
+func (l *Lease) dirtyLocked() {
+	l.dirty = true
+	l.kick()
+}
+
+// Kick asks for a renewal at once.
+func (l *Lease) Kick() { l.kick() }
+
+func (l *Lease) kick() {
+	select {
+	case l.kicked <- struct{}{}:
+	default:
+	}
+}
+
+// watch waits for the trust deadline, and makes no call.
+func (l *Lease) watch() {
+	for {
+		left := clock.Until(l.Deadline())
+		if left <= 0 {
+			l.end(ErrExpired)
+			return
+		}
+		if !backoff.Sleep(l.ctx, clock.Sooner(left)) {
+			return
+		}
+	}
+}
+
+// end ends the trust. The contexts of all locks end before anybody else is told.
+func (l *Lease) end(cause error) {
+	l.mu.Lock()
+	if l.cause != nil {
+		l.mu.Unlock()
+		return
+	}
+	l.cause = cause
+	lost := l.holdings
+	l.holdings = nil
+	used := l.uses > 0
+	l.mu.Unlock()
+
+	for h := range lost {
+		h.Lose(cause)
+	}
+	l.cancel()
+	l.keeper.forget(l)
+	if used {
+		l.keeper.cfg.Ended(cause)
+	} else {
+		l.keeper.drop(l)
+	}
+}
+
+// retire ends the lease if nothing uses it, and reports whether it did.
+func (l *Lease) retire() bool {
+	l.mu.Lock()
+	idle := l.uses == 0 && l.cause == nil
+	if idle {
+		l.cause = errIdle // no pin succeeds from here on
+	}
+	l.mu.Unlock()
+	if idle {
+		l.cancel()
+		l.keeper.forget(l)
+		l.keeper.drop(l)
+	}
+	return idle
+}

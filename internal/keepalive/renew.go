@@ -1,0 +1,162 @@
+package keepalive
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
+	"github.com/leaseholdgo/leasehold/internal/clock"
+)
+
+// renewals renews the lease until trust ends or nothing uses it.
+func (l *Lease) renewals() {
+	ttl := l.keeper.cfg.TTL
+	for l.awaitDue() {
+		if l.retire() {
+			return
+		}
+		for pause := range backoff.Seq(ttl/100, ttl/12) {
+			if l.renew() || !backoff.Sleep(l.ctx, pause) {
+				break
+			}
+		}
+	}
+}
+
+// awaitDue waits until a renewal is due or asked for. It reports false when
+// trust has ended.
+func (l *Lease) awaitDue() bool {
+	l.mu.Lock()
+	due := l.sent.Add(Interval(l.keeper.cfg.TTL))
+	l.mu.Unlock()
+	for {
+		left := clock.Until(due)
+		if left <= 0 {
+			return l.ctx.Err() == nil
+		}
+		timer := time.NewTimer(clock.Sooner(left))
+		select {
+		case <-timer.C:
+		case <-l.kicked:
+			timer.Stop()
+			return l.ctx.Err() == nil
+		case <-l.ctx.Done():
+			timer.Stop()
+			return false
+		}
+	}
+}
+
+// renew makes one attempt to renew, and reports whether it settled the matter.
+func (l *Lease) renew() bool {
+	sent := clock.Now() // before anything is sent: the anchor of all trust
+	left := l.Deadline().Sub(sent)
+	if left <= 0 {
+		l.end(ErrExpired)
+		return true
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, min(CallTimeout(l.keeper.cfg.TTL), left))
+	defer cancel()
+	r, err := l.keeper.cfg.Conn.RenewLease(ctx, l.ID)
+	if err == nil {
+		err = l.confirm(ctx, r)
+	}
+	if l.ctx.Err() != nil {
+		return true
+	}
+	l.keeper.cfg.Renewed(clock.Since(sent), err)
+	switch {
+	case err == nil:
+		l.extend(sent)
+		return true
+	case errors.Is(err, driver.ErrLeaseGone):
+		l.end(ErrLeaseGone)
+		return true
+	default:
+		return false
+	}
+}
+
+// extend moves the trust deadline, unless it has passed.
+func (l *Lease) extend(sent time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.trustedLocked() {
+		l.sent = sent
+	}
+}
+
+// confirm reads the rows of all locks held again if r, or something seen since
+// the last renewal, calls for it.
+func (l *Lease) confirm(ctx context.Context, r driver.Renewal) error {
+	l.mu.Lock()
+	if r == l.known && !l.dirty {
+		l.mu.Unlock()
+		return nil
+	}
+	failover := r.Epoch != l.known.Epoch
+	l.reads++ // a grant asked for before this point and added after it is not in held
+	l.dirty = false
+	held := make(map[Holding]driver.Hold, len(l.holdings))
+	names := make([]string, 0, len(l.holdings))
+	for h := range l.holdings {
+		held[h] = h.Hold()
+		names = append(names, held[h].Name)
+	}
+	l.mu.Unlock()
+
+	rows, err := l.read(ctx, names)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.dirty = true
+		return err
+	}
+	l.known = r
+	for h, hold := range held {
+		if cause := verdict(rows[hold.Name], hold, failover); cause != nil {
+			l.loseLocked(h, cause)
+		}
+	}
+	return nil
+}
+
+func (l *Lease) read(ctx context.Context, names []string) (map[string]*driver.Lock, error) {
+	rows := make(map[string]*driver.Lock, len(names))
+	if len(names) == 0 {
+		return rows, nil
+	}
+	view, err := l.keeper.cfg.Conn.Read(ctx, driver.Query{Names: names, Keepalive: true})
+	if err != nil {
+		return nil, err
+	}
+	for i := range view.Locks {
+		rows[view.Locks[i].Name] = &view.Locks[i]
+	}
+	return rows, nil
+}
+
+// loseLocked ends one lock. Lose only cancels a context, so mu may be held.
+func (l *Lease) loseLocked(h Holding, cause error) {
+	if _, ok := l.holdings[h]; ok {
+		delete(l.holdings, h)
+		h.Lose(cause)
+	}
+}
+
+// verdict returns why the lock is lost whose row was just read, or nil.
+func verdict(row *driver.Lock, hold driver.Hold, failover bool) error {
+	switch {
+	case row != nil && row.HeldBy(hold.Place()) && row.Fence == hold.Fence:
+		if row.Mark == nil {
+			return nil
+		}
+		return &RevokedError{By: row.Mark.By, Reason: row.Mark.Reason}
+	case failover:
+		return ErrFailedOver
+	default:
+		return ErrLeaseGone
+	}
+}

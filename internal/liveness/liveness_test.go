@@ -1,0 +1,124 @@
+package liveness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+var (
+	base = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	id   = driver.ID{1}
+)
+
+// ttl 10 s: margin 250 ms.
+func view(beat uint64, age time.Duration) driver.View {
+	s := driver.LeaseState{Lease: driver.Lease{ID: id, TTL: 10 * time.Second}, Beat: beat, Age: age}
+	return driver.View{Leases: map[driver.ID]driver.LeaseState{id: s}}
+}
+
+func at(d time.Duration) time.Time { return base.Add(d) }
+
+func TestObservedExpiryCountsFromTheFirstReceipt(t *testing.T) {
+	tr := New()
+	for _, step := range []struct {
+		at   time.Duration
+		beat uint64
+		want bool
+	}{
+		{0, 1, false},
+		{10 * time.Second, 1, false},
+		{10*time.Second + 249*time.Millisecond, 1, false},
+		{10*time.Second + 250*time.Millisecond, 1, true},
+		{11 * time.Second, 2, false}, // it was alive after all
+		{21*time.Second + 249*time.Millisecond, 2, false},
+		{21*time.Second + 250*time.Millisecond, 2, true},
+	} {
+		suspects, _ := tr.Suspects(view(step.beat, 0), at(step.at), Rules{Tolerance: -1})
+		if got := len(suspects) == 1; got != step.want {
+			t.Fatalf("at %v with beat %d: suspect %v, want %v", step.at, step.beat, got, step.want)
+		}
+		if step.want && suspects[0].Grounds != (driver.Grounds{Observed: step.beat}) {
+			t.Fatalf("grounds %+v", suspects[0].Grounds)
+		}
+	}
+}
+
+func TestForgetDropsEverySighting(t *testing.T) {
+	tr := New()
+	tr.Suspects(view(1, 0), at(0), Rules{Tolerance: -1})
+	tr.Forget()
+	if s, _ := tr.Suspects(view(1, 0), at(time.Minute), Rules{Tolerance: -1}); len(s) != 0 {
+		t.Fatal("a sighting of before counted")
+	}
+}
+
+func TestOverdue(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		age       time.Duration
+		tolerance time.Duration
+		want      time.Duration // the tolerance in the grounds; 0: no suspect
+	}{
+		{"default, fresh", 0, 0, 0},
+		{"default, at the limit", 20 * time.Second, 0, 0},
+		{"default, over", 20*time.Second + 1, 0, 10 * time.Second},
+		{"configured, over", 11*time.Second + 1, time.Second, time.Second},
+		{"never", time.Hour, -1, 0},
+	} {
+		suspects, _ := New().Suspects(view(1, c.age), at(0), Rules{Tolerance: c.tolerance})
+		var got time.Duration
+		if len(suspects) == 1 {
+			got = suspects[0].Grounds.Overdue
+		}
+		if got != c.want {
+			t.Errorf("%s: overdue grounds %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestOwnAndLivingLeasesAreNotJudged(t *testing.T) {
+	if s, _ := New().Suspects(view(1, time.Hour), at(0), Rules{Self: id}); len(s) != 0 {
+		t.Error("judged its own lease")
+	}
+	v := view(1, time.Hour)
+	s := v.Leases[id]
+	s.Liveness = driver.Alive
+	v.Leases[id] = s
+	if s, _ := New().Suspects(v, at(0), Rules{}); len(s) != 0 {
+		t.Error("judged a lease known to live")
+	}
+}
+
+func TestMarkIsOverAfterTheHoldersTTLAndMargin(t *testing.T) {
+	tr := New()
+	v := view(1, 0)
+	l := driver.Lock{Name: "x", Fence: 7, Holder: driver.Place{Lease: id, Ticket: driver.ID{2}}, Mark: &driver.Mark{}}
+	for _, step := range []struct {
+		at   time.Duration
+		want uint64
+	}{{0, 0}, {10*time.Second + 249*time.Millisecond, 0}, {10*time.Second + 250*time.Millisecond, 7}} {
+		if got, _ := tr.Over(l, v, at(step.at), Rules{Tolerance: -1}); got != step.want {
+			t.Fatalf("at %v: ended %d, want %d", step.at, got, step.want)
+		}
+	}
+}
+
+func TestNextLookComesJustAfterTheNextRenewal(t *testing.T) {
+	_, next := New().Suspects(view(1, time.Second), at(0), Rules{Tolerance: -1})
+	due := at(10*time.Second/3 - time.Second)
+	if next.Before(due) || next.After(due.Add(100*time.Millisecond)) {
+		t.Fatalf("next look %v after the first, the renewal is due at %v", next.Sub(base), due.Sub(base))
+	}
+}
+
+func TestGone(t *testing.T) {
+	a, b, c := driver.ID{1}, driver.ID{2}, driver.ID{3}
+	l := driver.Lock{Holder: driver.Place{Lease: a, Ticket: a}, Queue: []driver.Place{{Lease: b}, {Lease: c}, {Lease: b}}}
+	v := driver.View{Leases: map[driver.ID]driver.LeaseState{a: {}, c: {}}}
+	gone := Gone(l, v, []driver.ID{a})
+	if len(gone) != 2 || gone[0] != a || gone[1] != b {
+		t.Fatalf("gone %v", gone)
+	}
+}
