@@ -1,0 +1,382 @@
+package drivertest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/machine"
+)
+
+// testModel is level 2: the store equals internal/machine over random sequences
+// of calls, one at a time, stale and repeated ones among them.
+func testModel(t *testing.T, h Harness) {
+	const walks, steps = 4, 600
+	for i := range walks {
+		t.Run(fmt.Sprint("Walk", i), func(t *testing.T) {
+			seed := rand.Uint64()
+			t.Logf("seed %d", seed)
+			m := newModel(newWorld(t, h), seed)
+			for range steps {
+				m.step()
+			}
+			m.drain()
+		})
+	}
+}
+
+// model is what the store should hold.
+type model struct {
+	*world
+	rand     *rand.Rand
+	names    []string
+	conns    []driver.Conn
+	clients  []*modelClient   // those whose lease lives
+	ended    []driver.ID      // leases that have ended
+	attempts []driver.Attempt // every attempt there ever was, the latest last
+	locks    map[string]*driver.Lock
+	marks    int
+	log      []string
+}
+
+// modelClient is a client and what the model knows of its lease.
+type modelClient struct {
+	*client
+	beat    uint64 // of the last Read that showed the lease; 0: none did
+	stale   bool   // renewed since
+	last    driver.Renewal
+	revoked bool // a grant of this lease was marked since last
+}
+
+func newModel(w *world, seed uint64) *model {
+	m := &model{
+		world: w,
+		rand:  rand.New(rand.NewPCG(seed, 0)),
+		names: []string{"a", "b", "c"},
+		conns: []driver.Conn{w.connect(), w.connect(), w.connect()},
+		locks: map[string]*driver.Lock{},
+	}
+	for range 4 {
+		m.join()
+	}
+	return m
+}
+
+// step makes one random call and compares.
+func (m *model) step() {
+	m.Helper()
+	m.noteBeats()
+	name := pick(m.rand, m.names)
+	switch n := m.rand.IntN(100); {
+	case n < 35:
+		m.acquire(name)
+	case n < 43:
+		m.acquireAgain()
+	case n < 68:
+		m.release(m.anAttempt())
+	case n < 73:
+		m.release(m.forged())
+	case n < 80:
+		m.takeOver(name)
+	case n < 88:
+		m.revoke(name)
+	case n < 93:
+		m.renew(pick(m.rand, m.clients))
+	case n < 97:
+		m.endLease()
+	default:
+		m.join()
+	}
+	m.compare()
+}
+
+func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
+
+// note keeps the last calls, to be shown when a comparison fails.
+func (m *model) note(format string, args ...any) {
+	m.log = append(m.log, fmt.Sprintf(format, args...))
+	m.log = m.log[max(0, len(m.log)-12):]
+}
+
+func (m *model) failf(format string, args ...any) {
+	m.Helper()
+	for _, line := range m.log {
+		m.Log(line)
+	}
+	m.Fatalf(format, args...)
+}
+
+func (m *model) lock(name string) *driver.Lock {
+	if m.locks[name] == nil {
+		m.locks[name] = &driver.Lock{Name: name}
+	}
+	return m.locks[name]
+}
+
+// join adds a client, up to a handful.
+func (m *model) join() {
+	m.Helper()
+	if len(m.clients) >= 6 {
+		return
+	}
+	c := &modelClient{client: m.clientOn(pick(m.rand, m.conns), time.Minute)}
+	c.last = c.client.renew()
+	m.clients = append(m.clients, c)
+	m.note("join %v", c.lease.ID)
+}
+
+func (m *model) acquire(name string) {
+	m.Helper()
+	a := pick(m.rand, m.clients).attempt(name)
+	m.attempts = append(m.attempts, a)
+	m.acquireAs(a, m.rand.IntN(4) > 0)
+}
+
+// acquireAgain repeats the call of an attempt: one in force, or one long over,
+// its lease perhaps ended.
+func (m *model) acquireAgain() {
+	m.Helper()
+	if len(m.attempts) > 0 {
+		m.acquireAs(m.anAttempt(), m.rand.IntN(2) == 0)
+	}
+}
+
+func (m *model) acquireAs(a driver.Attempt, wait bool) {
+	m.Helper()
+	m.note("acquire %v wait %v", a, wait)
+	i := slices.IndexFunc(m.clients, func(c *modelClient) bool { return c.lease.ID == a.Lease })
+	if i < 0 {
+		_, err := pick(m.rand, m.conns).Acquire(m.ctx(), a, wait)
+		if !errors.Is(err, driver.ErrLeaseGone) {
+			m.failf("Acquire with an ended lease: %v, want ErrLeaseGone", err)
+		}
+		return
+	}
+	want := m.lock(a.Name)
+	before := want.Fence
+	machine.Acquire(want, a.Place(), wait, time.Time{})
+	reply := m.clients[i].client.acquire(a, wait)
+	m.adopt(want, before, reply.Lock)
+	m.equal(*want, reply.Lock)
+}
+
+func (m *model) release(a driver.Attempt) {
+	m.Helper()
+	m.note("release %v", a)
+	want := driver.Absent
+	before := m.lock(a.Name).Fence
+	want = machine.Release(m.lock(a.Name), a.Place(), time.Time{})
+	got, err := m.connOf(a.Lease).Release(m.ctx(), a)
+	if err != nil {
+		m.failf("Release: %v", err)
+	}
+	if got != want {
+		m.failf("Release: outcome %s, want %s", outcome(got), outcome(want))
+	}
+	m.adoptRow(a.Name, before)
+}
+
+// connOf returns the Conn of the lease's client, or any if the lease has ended.
+func (m *model) connOf(lease driver.ID) driver.Conn {
+	for _, c := range m.clients {
+		if c.lease.ID == lease {
+			return c.conn
+		}
+	}
+	return pick(m.rand, m.conns)
+}
+
+func (m *model) takeOver(name string) {
+	m.Helper()
+	var gone []driver.ID
+	for _, id := range m.ended {
+		if m.rand.IntN(4) > 0 {
+			gone = append(gone, id)
+		}
+	}
+	ended := m.aFence(name)
+	m.note("take over %q ended %d gone %v", name, ended, gone)
+	before := m.lock(name).Fence
+	machine.TakeOver(m.lock(name), gone, ended, time.Time{})
+	if err := pick(m.rand, m.conns).TakeOver(m.ctx(), name, gone, ended); err != nil {
+		m.failf("TakeOver: %v", err)
+	}
+	m.adoptRow(name, before)
+}
+
+// aFence returns the fence of name's last grant, or one near it, or 0.
+func (m *model) aFence(name string) uint64 {
+	last := m.lock(name).Fence
+	return pick(m.rand, []uint64{last, last, last, last + 1, last - min(last, 1), 0})
+}
+
+func (m *model) revoke(name string) {
+	m.Helper()
+	fence := m.aFence(name)
+	m.marks++
+	mark := driver.Mark{By: "op", Reason: fmt.Sprint("reason ", m.marks)}
+	m.note("revoke %q %d", name, fence)
+	lock := m.lock(name)
+	inForce, changed := machine.Revoke(lock, fence, mark)
+	err := pick(m.rand, m.conns).Revoke(m.ctx(), name, fence, mark)
+	switch {
+	case inForce && err != nil:
+		m.failf("Revoke: %v", err)
+	case !inForce && !errors.Is(err, driver.ErrNotHeld):
+		m.failf("Revoke of a grant not in force: %v, want ErrNotHeld", err)
+	}
+	for _, c := range m.clients {
+		c.revoked = c.revoked || changed && c.lease.ID == lock.Holder.Lease
+	}
+}
+
+// renew checks that the notice rises if, and only if, a grant of the lease was
+// marked since the last renewal.
+func (m *model) renew(c *modelClient) {
+	m.Helper()
+	m.note("renew %v", c.lease.ID)
+	now := c.client.renew()
+	if c.revoked != (now.Notice > c.last.Notice) || now.Epoch != c.last.Epoch {
+		m.failf("renewal %+v after %+v; revoked between: %v", now, c.last, c.revoked)
+	}
+	c.last, c.revoked, c.stale = now, false, true
+}
+
+// endLease ends a lease on one of the grounds that do not need time to pass.
+func (m *model) endLease() {
+	m.Helper()
+	if len(m.clients) < 3 {
+		return
+	}
+	i := m.rand.IntN(len(m.clients))
+	c := m.clients[i]
+	grounds, want := driver.Grounds{Own: true}, true
+	if c.beat != 0 && m.rand.IntN(2) == 0 {
+		grounds, want = driver.Grounds{Observed: c.beat}, !c.stale
+	}
+	m.note("end lease %v %+v", c.lease.ID, grounds)
+	gone, err := c.conn.EndLease(m.ctx(), c.lease.ID, grounds)
+	if err != nil {
+		m.failf("EndLease: %v", err)
+	}
+	refused := m.h.Liveness && !grounds.Own && !gone
+	if gone != want && !refused {
+		m.failf("EndLease: gone %v, want %v", gone, want)
+	}
+	if gone {
+		m.clients = slices.Delete(m.clients, i, i+1)
+		m.ended = append(m.ended, c.lease.ID)
+	}
+}
+
+// noteBeats remembers the beats that a Read shows, once in a while, so that
+// some of them grow stale.
+func (m *model) noteBeats() {
+	m.Helper()
+	if m.rand.IntN(5) > 0 {
+		return
+	}
+	view := m.read(driver.Query{Names: m.names})
+	for _, c := range m.clients {
+		if state, ok := view.Leases[c.lease.ID]; ok {
+			c.beat, c.stale = state.Beat, false
+		}
+	}
+}
+
+// anAttempt returns one of the attempts, most often a late one.
+func (m *model) anAttempt() driver.Attempt {
+	if len(m.attempts) == 0 {
+		return m.forged()
+	}
+	late := m.attempts[max(0, len(m.attempts)-8):]
+	if m.rand.IntN(5) == 0 {
+		late = m.attempts
+	}
+	return pick(m.rand, late)
+}
+
+// forged returns an attempt that was never made, in parts of others.
+func (m *model) forged() driver.Attempt {
+	a := pick(m.rand, m.clients).attempt(pick(m.rand, m.names))
+	if len(m.attempts) > 0 && m.rand.IntN(3) > 0 {
+		a.Ticket = pick(m.rand, m.attempts[max(0, len(m.attempts)-8):]).Ticket
+		for slices.Contains(m.attempts, a) {
+			a.Lease = driver.NewID()
+		}
+	}
+	return a
+}
+
+// adoptRow adopts the store's fence of name.
+func (m *model) adoptRow(name string, before uint64) {
+	m.Helper()
+	if m.lock(name).Fence != before {
+		m.adopt(m.lock(name), before, m.row(name))
+	}
+}
+
+// adopt takes the fence of a new grant over from the store, whose clock the
+// model does not know; it must have risen.
+func (m *model) adopt(want *driver.Lock, before uint64, got driver.Lock) {
+	m.Helper()
+	if want.Fence == before {
+		return
+	}
+	if got.Fence <= before {
+		m.failf("%q granted with fence %d after %d", got.Name, got.Fence, before)
+	}
+	want.Fence = got.Fence
+}
+
+// compare compares all rows with the model's.
+func (m *model) compare() {
+	m.Helper()
+	view := m.read(driver.Query{Limit: len(m.names) + 1})
+	for _, got := range view.Locks {
+		m.equal(*m.lock(got.Name), got)
+		m.leasesOf(view, got)
+	}
+	for name, want := range m.locks {
+		if want.Fence != 0 && !slices.Contains(namesOf(view), name) {
+			m.failf("%q has no row; want %+v", name, *want)
+		}
+	}
+}
+
+// leasesOf checks that the view shows the living leases of a row, and no other.
+func (m *model) leasesOf(view driver.View, lock driver.Lock) {
+	m.Helper()
+	for _, p := range append([]driver.Place{lock.Holder}, lock.Queue...) {
+		lives := slices.ContainsFunc(m.clients, func(c *modelClient) bool { return c.lease.ID == p.Lease })
+		if _, shown := view.Leases[p.Lease]; shown != lives {
+			m.failf("lease %v of %q: shown %v, lives %v", p.Lease, lock.Name, shown, lives)
+		}
+	}
+}
+
+func (m *model) equal(want, got driver.Lock) {
+	m.Helper()
+	if got.Name != want.Name || got.Fence != want.Fence || got.Holder != want.Holder ||
+		!sameMark(got.Mark, want.Mark) || !slices.Equal(got.Queue, want.Queue) {
+		m.failf("the store differs from the model:\nstore %+v\nmodel %+v", got, want)
+	}
+}
+
+// drain ends every attempt; nothing may be left.
+func (m *model) drain() {
+	m.Helper()
+	for _, a := range m.attempts {
+		m.release(a)
+	}
+	m.compare()
+	for _, name := range m.names {
+		if row := m.lock(name); row.Held() || len(row.Queue) > 0 {
+			m.failf("left over: %+v", *row)
+		}
+	}
+}
