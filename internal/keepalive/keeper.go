@@ -130,7 +130,7 @@ func (k *Keeper) make() {
 }
 
 // CallTimeout bounds one call to the store.
-func CallTimeout(ttl time.Duration) time.Duration { return ttl / 5 }
+func CallTimeout(ttl time.Duration) time.Duration { return max(ttl/5, 50*time.Millisecond) }
 
 // discard deletes a lease that is trusted no more, and whose locks have all been
 // let go. If that does not succeed within the TTL, the others expire it.

@@ -1,0 +1,149 @@
+package leasehold
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+// State is what a lock's row says.
+type State string
+
+// The states of a lock.
+const (
+	Free    State = "free"
+	Held    State = "held"
+	Revoked State = "revoked" // held, and to be given up
+	Expired State = "expired" // the holder's lease is gone: free to the next who asks
+)
+
+// Info describes a lock at one instant, for people and dashboards. Nothing may be
+// decided by it: it is out of date when it arrives.
+type Info struct {
+	Name    string
+	State   State
+	Fence   uint64   // of the last grant; 0 if there was none
+	Holder  *Holder  // nil when free
+	Mark    *Mark    // not nil when revoked
+	Waiters []Waiter // first come first
+}
+
+// Holder says who holds a lock.
+type Holder struct {
+	Owner, Host string
+	PID         int
+	App         string
+	Since       time.Time     // by the database's clock
+	Age         time.Duration // from Since to the reading, by the same clock
+}
+
+// Waiter says who waits for a lock. A waiter whose lease is gone has no fields.
+type Waiter struct {
+	Owner, Host string
+	PID         int
+	App         string
+}
+
+// Mark says that a lock was revoked.
+type Mark struct {
+	By, Reason string
+	Age        time.Duration
+}
+
+// Get returns what is known of name; a name never locked is Free with fence 0.
+// One read, no lock taken.
+func (c *Client) Get(ctx context.Context, name string) (Info, error) {
+	if err := CheckName(name); err != nil {
+		return Info{}, opErr("get", "", err)
+	}
+	view, err := c.read(ctx, driver.Query{Names: []string{name}})
+	if err != nil {
+		return Info{}, c.failed("get", name, err)
+	}
+	if len(view.Locks) == 0 {
+		return Info{Name: name, State: Free}, nil
+	}
+	return describe(view.Locks[0], view), nil
+}
+
+// ListOptions say which locks List yields.
+type ListOptions struct {
+	Prefix   string // names that start with it; empty: all
+	PageSize int    // rows per read; defaults to 100, at most 10,000
+}
+
+const (
+	defaultPage = 100
+	maxPage     = 10_000
+)
+
+// List yields the locks in byte order of their names, free ones included, page by
+// page: one read each, no lock taken; each page shows one instant. After an error
+// it yields nothing more.
+func (c *Client) List(ctx context.Context, o ListOptions) iter.Seq2[Info, error] {
+	size := defaultPage
+	if o.PageSize > 0 {
+		size = min(o.PageSize, maxPage)
+	}
+	return func(yield func(Info, error) bool) {
+		q := driver.Query{Prefix: o.Prefix, Limit: size}
+		for {
+			view, err := c.read(ctx, q)
+			if err != nil {
+				yield(Info{}, c.failed("list", "", err))
+				return
+			}
+			for _, l := range view.Locks {
+				if !yield(describe(l, view), nil) {
+					return
+				}
+				q.After = l.Name
+			}
+			if len(view.Locks) < size {
+				return
+			}
+		}
+	}
+}
+
+// read makes one read on behalf of a caller.
+func (c *Client) read(ctx context.Context, q driver.Query) (driver.View, error) {
+	if c.closing.Err() != nil {
+		return driver.View{}, ErrClosed
+	}
+	call, cancel := context.WithTimeout(ctx, c.callTimeout())
+	defer cancel()
+	return c.conn.Read(call, q)
+}
+
+func describe(l driver.Lock, view driver.View) Info {
+	info := Info{Name: l.Name, State: Free, Fence: l.Fence}
+	if !l.Held() {
+		return info
+	}
+	lease, alive := view.Leases[l.Holder.Lease]
+	h := holder(l, view)
+	info.State, info.Holder = Held, &h
+	if l.Mark != nil {
+		info.State, info.Mark = Revoked, &Mark{By: l.Mark.By, Reason: l.Mark.Reason, Age: l.Mark.Age}
+	}
+	if !alive || lease.Liveness == driver.Dead {
+		info.State = Expired
+	}
+	for _, p := range l.Queue {
+		w := view.Leases[p.Lease]
+		info.Waiters = append(info.Waiters, Waiter{Owner: w.Owner, Host: w.Info.Host, PID: w.Info.PID, App: w.Info.App})
+	}
+	return info
+}
+
+// holder returns the holder of l; its names are empty if its lease is gone.
+func holder(l driver.Lock, view driver.View) Holder {
+	s := view.Leases[l.Holder.Lease]
+	return Holder{
+		Owner: s.Owner, Host: s.Info.Host, PID: s.Info.PID, App: s.Info.App,
+		Since: l.Since, Age: max(l.Age, 0),
+	}
+}

@@ -1,0 +1,58 @@
+package leasehold
+
+import (
+	"context"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
+	"github.com/leaseholdgo/leasehold/internal/keepalive"
+)
+
+// listen makes sure that notifications for the lease are listened for, until it
+// ends. A store that has none is polled.
+func (c *Client) listen(lease *keepalive.Lease) {
+	l, ok := c.conn.(driver.Listener)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ear != lease && c.closing.Err() == nil {
+		c.ear = lease
+		c.tasks.Go(func() { c.listenUntilEnded(l, lease) })
+	}
+}
+
+func (c *Client) listenUntilEnded(l driver.Listener, lease *keepalive.Lease) {
+	ctx, cancel := context.WithCancel(c.closing)
+	defer cancel()
+	c.tasks.Go(func() {
+		defer cancel()
+		select {
+		case <-lease.Ended():
+		case <-ctx.Done():
+		}
+	})
+	wake := func(name string) { c.wake(lease, name) }
+	for pause := range backoff.Seq(50*time.Millisecond, 2*time.Second) {
+		err := l.Listen(ctx, lease.ID, wake)
+		c.listening.Store(false)
+		if ctx.Err() != nil {
+			return
+		}
+		c.storeFailed("listen", err)
+		c.waits.hint("") // from here on the watcher polls
+		if !backoff.Sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+// wake acts on a notification: somebody was granted name, or it was revoked.
+func (c *Client) wake(lease *keepalive.Lease, name string) {
+	c.listening.Store(true)
+	if !c.waits.hint(name) && name != "" {
+		lease.Kick() // nobody waits for it: it was revoked, and the renewal tells
+	}
+}

@@ -1,0 +1,201 @@
+package leasehold
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/clock"
+	"github.com/leaseholdgo/leasehold/internal/keepalive"
+)
+
+// Lock is one grant in hand. It is safe for concurrent use. Its user closes it,
+// also after a loss: only then is everything of it cleared away early.
+type Lock struct {
+	client *Client
+	lease  *keepalive.Lease
+	hold   driver.Hold
+	since  time.Time // of package clock
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	release sync.Once
+	settled chan struct{} // closed when outcome is known
+	outcome error         // what Release returns
+}
+
+// newLock makes the Lock of a grant. It returns nil if the lease cannot be
+// trusted any more: then nothing is held.
+func newLock(ctx context.Context, r *request, a *attempt, g news) *Lock {
+	l := &Lock{
+		client: r.client, lease: a.lease,
+		hold:  driver.Hold{Attempt: a.Attempt, Fence: g.fence, Conn: r.client.conn},
+		since: clock.Now(), settled: make(chan struct{}),
+	}
+	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	if !r.client.keep(l) {
+		l.cancel(ErrClosed)
+		return nil
+	}
+	if !a.lease.Add(l.holding(), g.reads) {
+		r.client.forget(l)
+		l.cancel(ErrExpired)
+		return nil
+	}
+	if f := r.client.cfg.Observer.Acquired; f != nil {
+		f(l, clock.Since(r.started))
+	}
+	return l
+}
+
+// Name returns the name that is locked.
+func (l *Lock) Name() string { return l.hold.Name }
+
+// Fence returns the grant's fence: larger than that of every earlier grant of
+// this name. Pass it to what the lock protects, to reject smaller ones.
+func (l *Lock) Fence() uint64 { return l.hold.Fence }
+
+// Owner returns the name under which the lock is held, for people.
+func (l *Lock) Owner() string { return l.client.cfg.Owner }
+
+// Context returns the context that ends when the lock is released or lost, and at
+// its trust deadline at the latest, whatever hangs. It carries the values of the
+// context given to Acquire, not its cancellation. context.Cause tells why it
+// ended: ErrReleased, or a *LostError.
+func (l *Lock) Context() context.Context { return l.ctx }
+
+// Bind returns a context derived from ctx that also ends with the lock, with the
+// lock's cause. The caller calls stop when done with it.
+func (l *Lock) Bind(ctx context.Context) (bound context.Context, stop context.CancelFunc) {
+	bound, cancel := context.WithCancelCause(ctx)
+	detach := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
+	return bound, func() {
+		detach()
+		cancel(context.Canceled)
+	}
+}
+
+// Held reports whether the lock may be believed in at this instant: now is before
+// its trust deadline, and it was neither released nor lost. No I/O. Work that
+// asks, and then acts, may be paused in between; see the package documentation.
+func (l *Lock) Held() bool { return l.ctx.Err() == nil && l.lease.Trusted() }
+
+// Deadline returns the trust deadline: the instant at which the lock is lost unless
+// the lease is renewed before, which moves it. It counts time suspended.
+func (l *Lock) Deadline() time.Time { return time.Now().Add(clock.Until(l.lease.Deadline())) }
+
+// Overdue reports whether a renewal is late: half of the TTL has passed since the
+// last one that succeeded was sent. The lock is still held; it may be lost soon.
+func (l *Lock) Overdue() bool { return l.lease.Late() }
+
+// Hold returns what backends need to know of the lock, for their guards.
+func (l *Lock) Hold() driver.Hold { return l.hold }
+
+// lose ends the lock. It is called by the keepalive, at most once, and not after
+// Release. It does not block.
+func (l *Lock) lose(reason error) {
+	err := &LostError{Name: l.hold.Name, Fence: l.hold.Fence, Reason: reason}
+	l.cancel(err)
+	l.client.spawn(func() {
+		l.client.cfg.Logger.Warn("leasehold: a lock was lost", "lock", l.hold.Name, "fence", l.hold.Fence, "err", reason)
+		if f := l.client.cfg.Observer.Lost; f != nil {
+			f(l, err)
+		}
+	})
+}
+
+// lost returns the *LostError if the lock was lost, or nil.
+func (l *Lock) lost() error {
+	var lost *LostError
+	if errors.As(context.Cause(l.ctx), &lost) {
+		return lost
+	}
+	return nil
+}
+
+// Release gives the lock up: its context ends at once with ErrReleased, then the
+// lock is handed to the next waiter. One round trip and one commit. It waits for
+// that until ctx ends.
+//
+// Nil: it is released. (If a guarded transaction of its own is still in progress,
+// Release does not wait for it: the lock passes on in the background when that
+// has ended.) ErrLost: it was lost before; nothing of it is held. ErrOutcomeUnknown:
+// ctx ended, or the lease did, before the database answered; the release goes on in
+// the background, and ends at the latest when the lease expires. Idempotent:
+// further calls wait and return the same.
+func (l *Lock) Release(ctx context.Context) error {
+	l.release.Do(l.letGo)
+	select {
+	case <-l.settled:
+		return l.outcome
+	default:
+	}
+	select {
+	case <-l.settled:
+		return l.outcome
+	case <-ctx.Done():
+		return opErr("release", l.hold.Name, ErrOutcomeUnknown, ctxErr(ctx))
+	}
+}
+
+// Close is Release, bounded by the trust deadline as it is now.
+func (l *Lock) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), clock.Until(l.lease.Deadline()))
+	defer cancel()
+	return l.Release(ctx)
+}
+
+// letGo ends the belief, and starts what ends the hold.
+func (l *Lock) letGo() {
+	l.lease.Remove(l.holding())
+	l.cancel(ErrReleased)
+	lost := l.lost()
+	c := l.client
+	if l.lease.Cause() != nil && lost != nil {
+		l.settle(lost) // with the last lock of it, the lease's row goes too
+		l.lease.Unpin()
+		c.forget(l)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tasks.Go(func() { l.finish(lost) })
+}
+
+// finish ends the hold in the store. A revoked lock is let go of like any other.
+func (l *Lock) finish(lost error) {
+	c := l.client
+	defer c.forget(l)
+	defer l.lease.Unpin()
+	var once sync.Once
+	settle := func(err error) { once.Do(func() { l.settle(err) }) }
+	known := c.letGo(l.lease, l.hold.Attempt, func() { settle(lost) })
+	switch {
+	case lost != nil:
+		settle(lost)
+	case !known:
+		settle(opErr("release", l.hold.Name, ErrOutcomeUnknown, l.lease.Cause()))
+	default:
+		settle(nil)
+	}
+	if f := c.cfg.Observer.Released; f != nil && lost == nil {
+		f(l, clock.Since(l.since))
+	}
+}
+
+func (l *Lock) settle(err error) {
+	l.outcome = err
+	close(l.settled)
+}
+
+// holding is the Lock as its lease sees it.
+type holding struct{ lock *Lock }
+
+func (l *Lock) holding() holding    { return holding{l} }
+func (h holding) Hold() driver.Hold { return h.lock.hold }
+func (h holding) Lose(reason error) { h.lock.lose(reason) }
+
+var _ keepalive.Holding = holding{}
