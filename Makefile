@@ -1,0 +1,52 @@
+# The modules of the workspace, one directory each.
+MODULES := $(shell go list -m -f '{{.Dir}}')
+
+# What make check tests: everything that needs no server and no process.
+QUICK = $$(go list ./... | grep -v /internal/pgserver) ./internal/test/machine
+
+.PHONY: help check format vet tidy cross docs quick test test-go1.25 faults-smoke build clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: format vet tidy cross docs quick ## everything static, and the tests in virtual time
+
+format: ## gofmt and go fix would change nothing
+	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt: $$files"; exit 1; }
+	go fix -diff work
+
+vet: ## go vet and staticcheck
+	go vet work
+	go tool staticcheck work
+
+tidy: ## go mod tidy would change nothing
+	@set -e; for dir in $(MODULES); do cd $$dir; go mod tidy -diff; done
+
+cross: ## every module builds for macOS and Windows
+	GOOS=darwin go build work
+	GOOS=windows go build work
+
+docs: ## the docs' commands, examples and links; the rules of the tree
+	go test -count=1 ./internal/test/hygiene
+
+quick: ## the tests that need no server
+	go test -short $(QUICK)
+
+test: bin/servers ## the whole suite, race detector on, against real servers
+	bin/servers -- scripts/test
+
+test-go1.25: bin/servers ## what users import, with the older Go release
+	bin/servers -- scripts/test-older-go
+
+faults-smoke: bin/servers ## a minute of faults with checked histories
+	bin/servers -- go test -race -count=1 -v -run '^TestSmoke' ./faults/...
+
+build: ## bin/leasehold
+	go build -o bin/leasehold ./cmd/leasehold
+
+clean: ## remove what was built
+	rm -rf bin .tmp
+
+.PHONY: bin/servers
+bin/servers:
+	@go build -o $@ ./internal/test/servers
