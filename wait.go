@@ -210,6 +210,9 @@ func (w *waiting) tell(l look, view driver.View) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for a, reads := range l.attempts {
+		if _, waits := w.attempts[a.Name][a]; !waits {
+			continue // it left during the look; its request is no longer ours to write to
+		}
 		row := rows[a.Name]
 		switch {
 		case row != nil && row.HeldBy(a.Place()):
