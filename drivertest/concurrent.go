@@ -85,6 +85,9 @@ func (c *crowd) run(conn driver.Conn, rounds int) {
 	a := &actor{crowd: c, conn: conn}
 	a.join()
 	for range rounds {
+		if a.Failed() {
+			return // what follows from a failure says nothing new
+		}
 		name := c.names[rand.IntN(len(c.names))]
 		if rand.IntN(4) == 0 {
 			a.try(name)
@@ -187,7 +190,7 @@ func (a *actor) wait(name string) {
 // awaitGrant polls the row until the attempt holds, and clears dead clients
 // out of the way. It returns 0 when the attempt was lost.
 func (a *actor) awaitGrant(at driver.Attempt, lock driver.Lock) uint64 {
-	for start := time.Now(); time.Since(start) < patience; {
+	for start := time.Now(); time.Since(start) < patience && !a.Failed(); {
 		switch {
 		case lock.HeldBy(at.Place()):
 			return lock.Fence
@@ -198,7 +201,9 @@ func (a *actor) awaitGrant(at driver.Attempt, lock driver.Lock) uint64 {
 		time.Sleep(time.Millisecond)
 		lock = a.look(at.Name)
 	}
-	a.Errorf("waited %v for %q in vain: %+v", patience, at.Name, lock)
+	if !a.Failed() {
+		a.Errorf("waited %v for %q in vain: %+v", patience, at.Name, lock)
+	}
 	releaseUntilKnown(a.T, a.conn, at)
 	return 0
 }

@@ -44,10 +44,12 @@ type Harness struct {
 	Guard func(t *testing.T, store driver.Store, hold driver.Hold) (end func())
 }
 
+const defaultTTL = 600 * time.Millisecond
+
 // Run runs the whole suite as subtests of t. It takes some seconds on a store
 // in memory and less than a minute on a database.
 func Run(t *testing.T, h Harness) {
-	h.TTL = cmp.Or(h.TTL, 600*time.Millisecond)
+	h.TTL = cmp.Or(h.TTL, defaultTTL)
 	if h.Liveness && h.Vanish == nil {
 		t.Fatal("drivertest: a harness with Liveness needs Vanish")
 	}
