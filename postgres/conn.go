@@ -1,0 +1,92 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+// conn is one client's access: three links at most, each dialled on first use.
+type conn struct {
+	cfg    Config
+	ttl    time.Duration
+	dialer *dialer
+
+	// told are the statements for a server that tells its timeline, blind
+	// those for one that does not.
+	told, blind *statements
+
+	command   *link // everything but what follows, one statement at a time
+	keepalive *link // renewals, and reads that are part of one
+	listen    *link
+}
+
+var (
+	_ driver.Conn     = (*conn)(nil)
+	_ driver.Listener = (*conn)(nil)
+)
+
+func newConn(pool *pgxpool.Config, cfg Config, ttl time.Duration) *conn {
+	d := newDialer(pool, ttl)
+	told := newStatements(cfg)
+	return &conn{
+		cfg: cfg, ttl: ttl, dialer: d,
+		told: told, blind: told.blind(),
+		command:   newLink(d, true),
+		keepalive: newLink(d, false),
+		listen:    newLink(d, false),
+	}
+}
+
+// statements returns those that s can run.
+func (c *conn) statements(s *session) *statements {
+	if s.blind {
+		return c.blind
+	}
+	return c.told
+}
+
+// on runs fn on a link, under a context that also ends with the Conn.
+func (c *conn) on(ctx context.Context, l *link, fn func(context.Context, *session, *statements) error) error {
+	if c.dialer.ctx.Err() != nil {
+		return errClosed
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.dialer.ctx, func() { cancel(errClosed) })()
+	err := l.use(ctx, func(ctx context.Context, s *session) error {
+		return fn(ctx, s, c.statements(s))
+	})
+	if err != nil && c.dialer.ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", errClosed, err)
+	}
+	return err
+}
+
+// politeness is how long closing a connection may take to say good-bye.
+const politeness = time.Second
+
+// Close ends the calls in progress and closes the connections. It waits for
+// them a second at most; a hook of the caller's that hangs is left behind.
+func (c *conn) Close() error {
+	c.dialer.stop(errClosed)
+	ctx, cancel := context.WithTimeout(context.Background(), politeness)
+	defer cancel()
+	for _, l := range []*link{c.command, c.keepalive, c.listen} {
+		l.close(ctx)
+	}
+	done := make(chan struct{})
+	go func() {
+		c.dialer.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	return nil
+}

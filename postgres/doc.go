@@ -1,0 +1,45 @@
+// Package postgres keeps the locks of leasehold in PostgreSQL tables.
+//
+// # What it does not do
+//
+// It cannot tell two primaries of one cluster apart from one: if a failover
+// leaves both alive and reachable, both grant. Only the fence protects then.
+// A standby that was promoted without the last commits of its primary lacks the
+// last grants; the change is noticed (see [driver.Reply].Epoch), not undone.
+//
+// It needs connections of its own, direct or through a pooler in session mode.
+// Behind a pooler in transaction mode the settings it makes for its session,
+// and the notifications, would reach others.
+//
+// A notification is a hint that saves time. Nothing depends on one arriving.
+//
+// # What it does
+//
+// [New] copies the settings of a pgxpool.Pool, its hooks included, and never
+// takes a connection from it. Each client dials at most three connections, when
+// it first needs them: one for commands, one for the keepalive, which waits
+// behind nothing, and one that listens. They set what safety needs for
+// themselves, whatever the defaults of the server, the database or the role:
+// synchronous_commit = on (remote_apply is kept), READ COMMITTED, UTC,
+// timeouts below the TTL. A connection whose statement was lost is replaced by
+// one that first ends the old one's backend, so that nothing lost takes effect
+// late.
+//
+// An acquire without contention is one round trip and one commit, and so is a
+// release, with or without handing over.
+//
+// # Tables and rights
+//
+// The tables are made on first use ([Config].ManualSchema turns that off) in the
+// schema "leasehold". Thereafter a role needs USAGE on the schema and SELECT,
+// INSERT, UPDATE, DELETE on the tables. To see that the database was failed
+// over, it calls pg_control_system(), pg_walfile_name() and
+// pg_current_wal_insert_lsn(), which every role may by default; where it may
+// not, or the service has no such functions, failover goes unnoticed.
+//
+// # Guard
+//
+// [Guard] and [GuardTx] check, inside the caller's own transaction, that a lock
+// is still held, and keep anybody else from getting it until that transaction
+// ends. For data in the same database that makes the exclusion exact.
+package postgres

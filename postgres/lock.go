@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+// Acquire implements driver.Conn.
+func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (driver.Reply, error) {
+	var reply driver.Reply
+	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
+		return s.granting(ctx, sql, func() (same bool, err error) {
+			var granting, alive bool
+			var row lockRow
+			err = s.QueryRow(ctx, sql.acquire, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), wait, s.system).
+				Scan(append([]any{&reply.Epoch, &granting, &same, &alive}, row.targets()...)...)
+			switch {
+			case err != nil:
+				return false, err
+			case !alive:
+				return true, driver.ErrLeaseGone
+			case row.name != nil:
+				reply.Lock = row.lock()
+				return true, nil
+			case same && !granting:
+				return true, errNotGranting
+			default:
+				return same, nil
+			}
+		})
+	})
+	if err != nil {
+		return driver.Reply{}, err
+	}
+	return reply, nil
+}
+
+// Release implements driver.Conn. Busy also stands for a row that another
+// transaction kept locked for longer than the lock timeout.
+func (c *conn) Release(ctx context.Context, attempt driver.Attempt) (driver.Outcome, error) {
+	var outcome driver.Outcome
+	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
+		return s.granting(ctx, sql, func() (same bool, err error) {
+			var holds, done, silent bool
+			err = s.QueryRow(ctx, sql.release, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), s.system).
+				Scan(&holds, &done, &same, &silent)
+			outcome = releaseOutcome(holds, done)
+			if errors.Is(err, pgx.ErrNoRows) {
+				outcome, err, done = driver.Absent, nil, true
+			} else if hasCode(err, codeLockTimeout) {
+				outcome, err, done = driver.Busy, nil, true
+			}
+			return done || same, err
+		})
+	})
+	if err != nil {
+		return driver.Absent, err
+	}
+	return outcome, nil
+}
+
+func releaseOutcome(holds, done bool) driver.Outcome {
+	switch {
+	case !done:
+		return driver.Busy
+	case holds:
+		return driver.Released
+	default:
+		return driver.Cancelled
+	}
+}
+
+// TakeOver implements driver.Conn.
+func (c *conn) TakeOver(ctx context.Context, name string, gone []driver.ID, ended uint64) error {
+	ids := make([][16]byte, len(gone))
+	for i, id := range gone {
+		ids[i] = id
+	}
+	return c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
+		return s.granting(ctx, sql, func() (same bool, err error) {
+			var silent bool
+			err = s.QueryRow(ctx, sql.takeOver, name, ids, int64(ended), s.system).Scan(&same, &silent)
+			if errors.Is(err, pgx.ErrNoRows) || hasCode(err, codeLockTimeout) {
+				return true, nil // nothing to take over, or somebody is at it
+			}
+			return same, err
+		})
+	})
+}
+
+// Revoke implements driver.Conn.
+func (c *conn) Revoke(ctx context.Context, name string, fence uint64, mark driver.Mark) error {
+	return c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
+		var silent bool
+		err := s.QueryRow(ctx, sql.revoke, name, int64(fence), mark.By, mark.Reason).Scan(&silent)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return driver.ErrNotHeld
+		}
+		return err
+	})
+}

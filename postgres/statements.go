@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"embed"
+	"strings"
+)
+
+//go:embed sql/*.sql
+var sqlFiles embed.FS
+
+// timelineSQL is the part of a statement that reads the server's timeline. Where
+// the server does not let us, blind replaces it by the value on record.
+const timelineSQL = `left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)`
+
+// statements are the texts of sql/*.sql, rendered for one Config.
+type statements struct {
+	createLease, renewLease, endLease  string
+	acquire, release, takeOver, revoke string
+	readNames, readPage                string
+	readMeta, recordEpoch              string
+	guardRow, guardLease               string
+}
+
+func newStatements(cfg Config) *statements {
+	read := func(name string) string {
+		text, err := sqlFiles.ReadFile("sql/" + name + ".sql")
+		if err != nil {
+			panic("leasehold: embedded statement missing: " + name) // a build without its files
+		}
+		return cfg.render(stripComments(string(text)))
+	}
+	return &statements{
+		createLease: read("create_lease"),
+		renewLease:  read("renew_lease"),
+		endLease:    read("end_lease"),
+		acquire:     read("acquire"),
+		release:     read("release"),
+		takeOver:    read("take_over"),
+		revoke:      read("revoke"),
+		readNames:   read("read_names"),
+		readPage:    read("read_page"),
+		readMeta:    read("read_meta"),
+		recordEpoch: read("record_epoch"),
+		guardRow:    read("guard_row"),
+		guardLease:  read("guard_lease"),
+	}
+}
+
+// blind returns the statements for a server whose timeline cannot be read: they
+// find it the same always.
+func (s *statements) blind() *statements {
+	b := *s
+	for _, text := range []*string{&b.createLease, &b.renewLease, &b.acquire, &b.release, &b.takeOver, &b.readMeta} {
+		*text = strings.ReplaceAll(*text, timelineSQL, "e.timeline")
+	}
+	b.recordEpoch = strings.ReplaceAll(b.recordEpoch, timelineSQL, "e.timeline")
+	return &b
+}
+
+// stripComments drops the lines that are comments, so that they are not sent.
+func stripComments(text string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
