@@ -10,13 +10,15 @@
 //
 // # What it checks
 //
-// Levels, each of which finds what the one before cannot:
+// Four levels, each of which finds what the one before cannot:
 //
 //   - the sentences of package driver, one by one, on bare connections;
 //   - equality with internal/machine over long random sequences of calls,
 //     stale and repeated ones among them;
 //   - exclusion, order and rising fences among goroutines on several
-//     connections, some of which die while they hold or wait.
+//     connections, some of which die while they hold or wait;
+//   - the behaviour of leasehold.Client over the store, also when the line
+//     between them is bad.
 //
 // A backend calls [Run] from a test of its own. What a store can do beyond the
 // least that package driver asks for is stated in the [Harness]; a store that

@@ -56,6 +56,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("Driver", func(t *testing.T) { testDriver(t, h) })
 	t.Run("Model", func(t *testing.T) { testModel(t, h) })
 	t.Run("Concurrent", func(t *testing.T) { testConcurrent(t, h) })
+	t.Run("Client", func(t *testing.T) { testClient(t, h) })
 }
 
 // testDriver is level 1: the sentences of package driver.

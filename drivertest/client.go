@@ -1,0 +1,553 @@
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+// testClient is level 4: leasehold.Client over the store.
+func testClient(t *testing.T, h Harness) {
+	cases{
+		{"Exclusion", clientExclusion},
+		{"Hazard16_HandOverWaitsForNoPoll", clientHandOver},
+		{"Hazard17_FirstComeFirstServed", clientOrder},
+		{"TryNamesTheHolder", clientTry},
+		{"WaitEndedByItsContext", clientWaitEnds},
+		{"CancelledWaitsLeaveNothing", clientCancels},
+		{"Hazard13_AcquireContextBoundsAcquireOnly", clientAcquireContext},
+		{"Do", clientDo},
+		{"Hazard40_InvalidNames", clientInvalid},
+		{"GetAndList", clientGetAndList},
+		{"Close", clientClose},
+		{"Shutdown", clientShutdown},
+		{"ThousandLocks", clientThousandLocks},
+	}.parallel(t, h)
+	t.Run("Death", func(t *testing.T) { testDeath(t, h) })
+	t.Run("Revoke", func(t *testing.T) { testClientRevoke(t, h) })
+	t.Run("BadLine", func(t *testing.T) { testBadLine(t, h) })
+}
+
+// parallel runs the cases beside each other: they wait more than they work.
+func (cs cases) parallel(t *testing.T, h Harness) {
+	for _, c := range cs {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(newWorld(t, h))
+		})
+	}
+}
+
+// open opens a client with a TTL that no stall of a busy machine exceeds.
+func (w *world) open(owner string) *leasehold.Client {
+	w.Helper()
+	cfg := leasehold.Config{TTL: 15 * time.Second, Owner: owner}
+	if !w.h.Listens {
+		cfg.TTL = 5 * w.h.TTL // it polls every sixth of it
+	}
+	return w.openOn(w.store, cfg)
+}
+
+// openShort opens a client with the harness's TTL.
+func (w *world) openShort(owner string) *leasehold.Client {
+	w.Helper()
+	return w.openOn(w.store, leasehold.Config{TTL: w.h.TTL, Owner: owner})
+}
+
+func (w *world) openOn(store driver.Store, cfg leasehold.Config) *leasehold.Client {
+	w.Helper()
+	c, err := leasehold.Open(w.ctx(), store, cfg)
+	if err != nil {
+		w.Fatalf("Open: %v", err)
+	}
+	w.Cleanup(func() { _ = c.Close() }) // a test may have closed it already
+	return c
+}
+
+func (w *world) lock(c *leasehold.Client, name string) *leasehold.Lock {
+	w.Helper()
+	l, err := c.Acquire(w.ctx(), name)
+	if err != nil {
+		w.Fatalf("Acquire(%q): %v", name, err)
+	}
+	return l
+}
+
+func (w *world) unlock(l *leasehold.Lock) {
+	w.Helper()
+	if err := l.Close(); err != nil {
+		w.Fatalf("Close of the lock of %q: %v", l.Name(), err)
+	}
+}
+
+// grant is the end of an Acquire in the background.
+type grant struct {
+	lock *leasehold.Lock
+	err  error
+	at   time.Time
+}
+
+// acquiring calls Acquire in the background.
+func (w *world) acquiring(ctx context.Context, c *leasehold.Client, name string) <-chan grant {
+	done := make(chan grant, 1)
+	go func() {
+		l, err := c.Acquire(ctx, name)
+		done <- grant{l, err, time.Now()}
+	}()
+	return done
+}
+
+// wait calls Acquire in the background, and returns when it is in the queue
+// with n waiters in all.
+func (w *world) wait(ctx context.Context, c *leasehold.Client, name string, n int) <-chan grant {
+	w.Helper()
+	done := w.acquiring(ctx, c, name)
+	await(w.T, "the attempt queues", func() bool { return len(w.row(name).Queue) >= n })
+	return done
+}
+
+// granted receives a grant that must come.
+func (w *world) granted(from <-chan grant) grant {
+	w.Helper()
+	select {
+	case g := <-from:
+		if g.err != nil {
+			w.Fatalf("Acquire: %v", g.err)
+		}
+		return g
+	case <-w.ctx().Done():
+		w.Fatal("Acquire did not return")
+		return grant{}
+	}
+}
+
+// refused receives the error of an acquisition that must fail.
+func (w *world) refused(from <-chan grant) error {
+	w.Helper()
+	select {
+	case g := <-from:
+		if g.err == nil {
+			w.Fatal("Acquire succeeded")
+		}
+		return g.err
+	case <-w.ctx().Done():
+		w.Fatal("Acquire did not return")
+		return nil
+	}
+}
+
+// ended waits for the end of the lock's context and returns its cause.
+func (w *world) ended(l *leasehold.Lock) error {
+	w.Helper()
+	select {
+	case <-l.Context().Done():
+		return context.Cause(l.Context())
+	case <-w.ctx().Done():
+		w.Fatalf("the context of the lock of %q did not end", l.Name())
+		return nil
+	}
+}
+
+// wantNoGhost waits until nobody holds and nobody awaits name: what a client
+// left unfinished it clears up in the background.
+func (w *world) wantNoGhost(name string) {
+	w.Helper()
+	await(w.T, "nobody holds, nobody waits", func() bool {
+		row := w.row(name)
+		return !row.Held() && len(row.Queue) == 0
+	})
+}
+
+func clientExclusion(w *world) {
+	const clients, each, rounds = 3, 2, 10
+	watch := newWitness(w.T)
+	var wg sync.WaitGroup
+	for range clients {
+		c := w.open("one of some")
+		for range each {
+			wg.Go(func() {
+				for range rounds {
+					watch.acquire(c, "a")
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if n := watch.grants("a"); n != clients*each*rounds {
+		w.Errorf("%d grants, want %d", n, clients*each*rounds)
+	}
+	w.wantNoGhost("a")
+}
+
+// acquire acquires, holds for an instant and releases.
+func (w *witness) acquire(c *leasehold.Client, name string) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 2*patience)
+	defer cancel()
+	l, err := c.Acquire(ctx, name)
+	if err != nil {
+		w.t.Errorf("Acquire: %v", err)
+		return
+	}
+	w.enter(name, l.Fence())
+	if !l.Held() {
+		w.t.Error("a lock just granted is not held")
+	}
+	w.leave(name)
+	if err := l.Close(); err != nil {
+		w.t.Errorf("Close: %v", err)
+	}
+}
+
+// clientHandOver: with so long a TTL, no poll comes in time.
+func clientHandOver(w *world) {
+	const rounds = 10
+	limit := 500 * time.Millisecond
+	if !w.h.Listens {
+		limit = 5 * w.h.TTL
+	}
+	clients := []*leasehold.Client{w.open("0"), w.open("1")}
+	held := w.lock(clients[0], "a")
+	var took []time.Duration
+	for i := range rounds {
+		next := w.wait(w.ctx(), clients[(i+1)%2], "a", 1)
+		released := time.Now()
+		w.unlock(held)
+		g := w.granted(next)
+		took = append(took, g.at.Sub(released))
+		held = g.lock
+	}
+	slices.Sort(took)
+	w.Logf("hand-over: median %v, longest %v", took[rounds/2], took[rounds-1])
+	if took[rounds/2] > limit {
+		w.Errorf("median hand-over %v, want at most %v", took[rounds/2], limit)
+	}
+}
+
+func clientOrder(w *world) {
+	clients := []*leasehold.Client{w.open("0"), w.open("1"), w.open("2")}
+	held := w.lock(clients[0], "a")
+	first := w.wait(w.ctx(), clients[1], "a", 1)
+	second := w.wait(w.ctx(), clients[2], "a", 2)
+	w.unlock(held)
+	again := w.acquiring(w.ctx(), clients[0], "a") // the one who just had it comes last
+	last := held.Fence()
+	for i, next := range []<-chan grant{first, second, again} {
+		g := w.granted(next)
+		if g.lock.Fence() <= last {
+			w.Errorf("place %d: fence %d after %d", i, g.lock.Fence(), last)
+		}
+		last = g.lock.Fence()
+		w.unlock(g.lock)
+	}
+}
+
+func clientTry(w *world) {
+	holder, c := w.open("the holder"), w.open("the other")
+	l := w.lock(holder, "a")
+	got, err := c.TryAcquire(w.ctx(), "a")
+	var held *leasehold.HeldError
+	if got != nil || !errors.Is(err, leasehold.ErrHeld) || !errors.As(err, &held) {
+		w.Fatalf("TryAcquire of a held lock: %v, %v", got, err)
+	}
+	if held.Name != "a" || held.Fence != l.Fence() || held.Holder.Owner != "the holder" || held.Holder.PID == 0 {
+		w.Errorf("the error says %+v, want the holder with fence %d", held, l.Fence())
+	}
+	if !l.Held() {
+		w.Error("a try took the lock")
+	}
+	w.unlock(l)
+	next, err := c.TryAcquire(w.ctx(), "a")
+	if err != nil {
+		w.Fatalf("TryAcquire of a free lock: %v", err)
+	}
+	if next.Fence() <= l.Fence() {
+		w.Errorf("fence %d after %d", next.Fence(), l.Fence())
+	}
+	w.unlock(next)
+	if err := next.Close(); err != nil {
+		w.Errorf("Close, repeated: %v", err)
+	}
+	if cause := context.Cause(next.Context()); !errors.Is(cause, leasehold.ErrReleased) {
+		w.Errorf("cause after a release: %v", cause)
+	}
+	w.wantNoGhost("a")
+}
+
+func clientWaitEnds(w *world) {
+	holder, c := w.open("the holder"), w.open("the other")
+	l := w.lock(holder, "a")
+	ctx, cancel := context.WithCancel(w.Context())
+	defer cancel()
+	waiting := w.wait(ctx, c, "a", 1)
+	cancel()
+	err := w.refused(waiting)
+	var held *leasehold.HeldError
+	if !errors.Is(err, context.Canceled) || !errors.As(err, &held) || held.Holder.Owner != "the holder" {
+		w.Errorf("a cancelled wait: %v, want Canceled and the holder", err)
+	}
+	await(w.T, "the queue is empty", func() bool { return len(w.row("a").Queue) == 0 })
+	if !l.Held() {
+		w.Error("cancelling a wait took the lock")
+	}
+}
+
+// clientCancels ends waits about when they are granted.
+func clientCancels(w *world) {
+	holder, c := w.open("the holder"), w.open("the other")
+	for i := range 20 {
+		l := w.lock(holder, "a")
+		ctx, cancel := context.WithCancel(w.Context())
+		waiting := w.wait(ctx, c, "a", 1)
+		var wg sync.WaitGroup
+		wg.Go(func() { time.Sleep(time.Duration(i) * 200 * time.Microsecond); cancel() })
+		w.unlock(l)
+		if g := <-waiting; g.err == nil {
+			w.unlock(g.lock)
+		} else if !errors.Is(g.err, context.Canceled) {
+			w.Errorf("a cancelled wait: %v", g.err)
+		}
+		wg.Wait()
+	}
+	w.wantNoGhost("a")
+}
+
+func clientAcquireContext(w *world) {
+	type key struct{}
+	ttl := 2 * w.h.TTL
+	c := w.openOn(w.store, leasehold.Config{TTL: ttl})
+	ctx, cancel := context.WithCancel(context.WithValue(w.Context(), key{}, "value"))
+	l, err := c.Acquire(ctx, "a")
+	if err != nil {
+		w.Fatal(err)
+	}
+	cancel()
+	first := l.Deadline()
+	await(w.T, "the lock outlives its first deadline", func() bool {
+		if err := l.Context().Err(); err != nil {
+			w.Fatalf("the lock ended: %v", context.Cause(l.Context()))
+		}
+		return time.Now().After(first.Add(ttl / 2))
+	})
+	if !l.Held() || l.Context().Value(key{}) != "value" {
+		w.Errorf("held %v, value %v", l.Held(), l.Context().Value(key{}))
+	}
+	bound, stop := l.Bind(w.Context())
+	defer stop()
+	w.unlock(l)
+	if bound.Err() == nil {
+		w.Error("a bound context outlived the lock")
+	}
+}
+
+func clientDo(w *world) {
+	c, other := w.open("owner"), w.open("other")
+	failure := errors.New("failure of the work")
+	err := c.Do(w.ctx(), "a", func(ctx context.Context, l *leasehold.Lock) error {
+		if !l.Held() || ctx.Err() != nil {
+			w.Error("Do runs without the lock")
+		}
+		err := other.TryDo(w.ctx(), "a", func(context.Context, *leasehold.Lock) error {
+			w.Error("TryDo ran beside the holder")
+			return nil
+		})
+		if !errors.Is(err, leasehold.ErrHeld) {
+			w.Errorf("TryDo of a held lock: %v", err)
+		}
+		return failure
+	})
+	if !errors.Is(err, failure) || errors.Is(err, leasehold.ErrLost) {
+		w.Errorf("Do returned %v, want the work's own error", err)
+	}
+	ran := false
+	err = other.TryDo(w.ctx(), "a", func(context.Context, *leasehold.Lock) error { ran = true; return nil })
+	if err != nil || !ran {
+		w.Errorf("TryDo of a free lock: %v, ran %v", err, ran)
+	}
+	w.wantNoGhost("a")
+}
+
+func clientInvalid(w *world) {
+	c := w.open("owner")
+	for _, name := range []string{"", "a\x00b", "\x00", "\xff", "a\xc3", "\xed\xa0\x80", strings.Repeat("x", 1025)} {
+		if l, err := c.Acquire(w.ctx(), name); l != nil || !errors.Is(err, leasehold.ErrInvalid) {
+			w.Errorf("Acquire(%q): %v, want ErrInvalid", name, err)
+		}
+		if l, err := c.TryAcquire(w.ctx(), name); l != nil || !errors.Is(err, leasehold.ErrInvalid) {
+			w.Errorf("TryAcquire(%q): %v, want ErrInvalid", name, err)
+		}
+	}
+	longest := strings.Repeat("x", 1024)
+	w.unlock(w.lock(c, longest))
+	if view := w.read(driver.Query{Limit: 10}); !slices.Equal(namesOf(view), []string{longest}) {
+		w.Errorf("rows of %q", namesOf(view))
+	}
+}
+
+func clientGetAndList(w *world) {
+	holder, waiter := w.open("the holder"), w.open("the waiter")
+	never, err := holder.Get(w.ctx(), "never")
+	if err != nil || never.State != leasehold.Free || never.Fence != 0 || never.Holder != nil {
+		w.Errorf("Get of a name never locked: %+v, %v", never, err)
+	}
+	names := []string{"job/A", "job/a", "job/b", "job/ä"}
+	for _, name := range names {
+		w.lock(holder, name)
+	}
+	w.unlock(w.lock(holder, "other"))
+	w.wait(w.Context(), waiter, "job/a", 1)
+	info, err := waiter.Get(w.ctx(), "job/a")
+	switch {
+	case err != nil:
+		w.Fatalf("Get: %v", err)
+	case info.State != leasehold.Held, info.Fence == 0, info.Mark != nil:
+		w.Errorf("Get of a held lock: %+v", info)
+	case info.Holder == nil || info.Holder.Owner != "the holder" || info.Holder.PID == 0 || info.Holder.Since.IsZero():
+		w.Errorf("holder %+v", info.Holder)
+	case len(info.Waiters) != 1 || info.Waiters[0].Owner != "the waiter":
+		w.Errorf("waiters %+v", info.Waiters)
+	}
+	w.wantListed(waiter, leasehold.ListOptions{Prefix: "job/", PageSize: 2}, names...)
+	w.wantListed(waiter, leasehold.ListOptions{PageSize: 3}, append(names, "other")...)
+	w.wantListed(waiter, leasehold.ListOptions{Prefix: "job_"})
+}
+
+func (w *world) wantListed(c *leasehold.Client, options leasehold.ListOptions, want ...string) {
+	w.Helper()
+	var got []string
+	for info, err := range c.List(w.ctx(), options) {
+		if err != nil {
+			w.Fatalf("List(%+v): %v", options, err)
+		}
+		if free := info.Name == "other"; free != (info.State == leasehold.Free) {
+			w.Errorf("%q is listed as %s", info.Name, info.State)
+		}
+		got = append(got, info.Name)
+	}
+	if !slices.Equal(got, want) {
+		w.Errorf("List(%+v): %q, want %q", options, got, want)
+	}
+}
+
+func clientClose(w *world) {
+	holder, other := w.open("the holder"), w.open("the other")
+	l := w.lock(holder, "a")
+	taken := w.lock(other, "b")
+	waiting := w.wait(w.ctx(), holder, "b", 1)
+	next := w.wait(w.ctx(), other, "a", 1)
+	if err := holder.Close(); err != nil {
+		w.Errorf("Close: %v", err)
+	}
+	if err := w.refused(waiting); !errors.Is(err, leasehold.ErrClosed) {
+		w.Errorf("a wait ended by Close: %v", err)
+	}
+	if cause := w.ended(l); !errors.Is(cause, leasehold.ErrClosed) || l.Held() {
+		w.Errorf("a lock ended by Close: %v, held %v", cause, l.Held())
+	}
+	w.unlock(w.granted(next).lock)
+	await(w.T, "the wait left the queue", func() bool { return len(w.row("b").Queue) == 0 })
+	w.unlock(taken)
+	if _, err := holder.Acquire(w.ctx(), "c"); !errors.Is(err, leasehold.ErrClosed) {
+		w.Errorf("Acquire after Close: %v", err)
+	}
+	if err := holder.Close(); err != nil {
+		w.Errorf("Close, repeated: %v", err)
+	}
+	w.unlock(w.lock(other, "c")) // the store goes on
+}
+
+func clientShutdown(w *world) {
+	c, other := w.open("the holder"), w.open("the other")
+	l := w.lock(c, "a")
+	done := make(chan error, 1)
+	go func() { done <- c.Shutdown(w.Context()) }()
+	await(w.T, "no more acquisitions are accepted", func() bool {
+		extra, err := c.TryAcquire(w.ctx(), "b")
+		if err == nil {
+			w.unlock(extra)
+		}
+		return errors.Is(err, leasehold.ErrClosed)
+	})
+	select {
+	case err := <-done:
+		w.Fatalf("Shutdown did not wait for a holder: %v", err)
+	default:
+	}
+	if !l.Held() {
+		w.Error("Shutdown took a lock from its user")
+	}
+	w.unlock(l)
+	select {
+	case err := <-done:
+		if err != nil {
+			w.Errorf("Shutdown: %v", err)
+		}
+	case <-w.ctx().Done():
+		w.Fatal("Shutdown did not return")
+	}
+	w.unlock(w.lock(other, "a"))
+
+	stays := w.lock(other, "a")
+	ctx, cancel := context.WithCancel(w.Context())
+	cancel()
+	if err := other.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		w.Errorf("Shutdown with a context that had ended: %v", err)
+	}
+	if cause := w.ended(stays); !errors.Is(cause, leasehold.ErrClosed) {
+		w.Errorf("cause %v", cause)
+	}
+	w.wantNoGhost("a")
+}
+
+// clientThousandLocks: one lease, whatever the number of locks.
+func clientThousandLocks(w *world) {
+	const n, workers = 1000, 10
+	c := w.open("owner of many")
+	locks := make([]*leasehold.Lock, n)
+	each := func(f func(i int)) {
+		var wg sync.WaitGroup
+		for worker := range workers {
+			wg.Go(func() {
+				for i := worker; i < n; i += workers {
+					f(i)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	each(func(i int) {
+		l, err := c.Acquire(w.Context(), fmt.Sprintf("lock/%04d", i))
+		if err != nil {
+			w.Errorf("Acquire: %v", err)
+			return
+		}
+		locks[i] = l
+	})
+	if w.Failed() {
+		return
+	}
+	view := w.read(driver.Query{Prefix: "lock/", Limit: n + 1})
+	if len(view.Locks) != n || len(view.Leases) != 1 {
+		w.Errorf("%d rows and %d leases, want %d and 1", len(view.Locks), len(view.Leases), n)
+	}
+	if i := slices.IndexFunc(locks, func(l *leasehold.Lock) bool { return !l.Held() }); i >= 0 {
+		w.Errorf("lock %d of %d is not held: %v", i, n, context.Cause(locks[i].Context()))
+	}
+	each(func(i int) {
+		if err := locks[i].Close(); err != nil {
+			w.Errorf("Close: %v", err)
+		}
+	})
+	for _, row := range w.read(driver.Query{Prefix: "lock/", Limit: n + 1}).Locks {
+		if row.Held() {
+			w.Fatalf("ghost: %+v", row)
+		}
+	}
+}
