@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/leaseholdgo/leasehold"
+	"github.com/spf13/cobra"
+)
+
+func newList(db *databaseFlags) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ls [PREFIX]",
+		Short: "List the locks whose names begin with PREFIX",
+		Args:  atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withClient(cmd, db, func(ctx context.Context, client *leasehold.Client) error {
+				entries, err := list(ctx, client, append(args, "")[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return writeJSON(cmd.OutOrStdout(), entries)
+				}
+				return writeTable(cmd.OutOrStdout(), entries)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects; ages are in seconds")
+	return cmd
+}
+
+func list(ctx context.Context, client *leasehold.Client, prefix string) ([]entry, error) {
+	entries := []entry{}
+	for info, err := range client.List(ctx, leasehold.ListOptions{Prefix: prefix, PageSize: 1000}) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, newEntry(info))
+	}
+	return entries, nil
+}
+
+func writeTable(w io.Writer, entries []entry) error {
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "NAME\tSTATE\tHOLDER\tHOST\tPID\tAGE\tFENCE\tWAITERS")
+	for _, e := range entries {
+		holder, host, pid, age := "-", "-", "-", "-"
+		if e.Holder != nil {
+			holder, host = oneLine(*e.Holder), oneLine(*e.Host)
+			pid, age = strconv.Itoa(*e.PID), shortAge(*e.Age)
+		}
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", oneLine(e.Name), e.State, holder, host, pid, age, e.Fence, e.Waiters)
+	}
+	return out.Flush()
+}
+
+// shortAge rounds an age so that it can be read at a glance.
+func shortAge(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+)
+
+// otherRole does nothing: there is one process here.
+func otherRole([]string) (status int, ok bool) { return 0, false }
+
+// runJob runs the command under the lock and returns the exit status. It kills
+// the command's own process when the lock ends; its descendants, and the command
+// of a leasehold that was itself killed, run on.
+func runJob(j job) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	g := acquire(ctx, j, say)
+	if g.err != nil {
+		if ctx.Err() != nil {
+			return statusSignal + 2
+		}
+		status, text := exitOf(g.err, j)
+		say(text)
+		return status
+	}
+	defer g.close()
+	return runUnder(j, g)
+}
+
+func runUnder(j job, g grant) int {
+	cmd := exec.CommandContext(g.lock.Context(), j.Path, j.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = commandEnv(os.Environ(), g.lock)
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case lostCause(g.lock) != nil:
+		return fail(&failure{statusLost, fmt.Sprintf("lock %q lost; the command was ended", j.Name)})
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	case err != nil:
+		return fail(notRunnable(j.Args[0], err))
+	}
+	return 0
+}
