@@ -77,12 +77,6 @@ func count(store *memory.Store) *calls {
 	return c
 }
 
-func (c *calls) reset() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.n)
-}
-
 func (c *calls) of(op string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

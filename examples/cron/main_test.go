@@ -1,0 +1,6 @@
+package main
+
+func Example() {
+	main()
+	// Output: ran on 1 host; found it running on 2
+}

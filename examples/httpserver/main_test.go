@@ -1,0 +1,8 @@
+package main
+
+func Example() {
+	main()
+	// Output:
+	// changed document 7
+	// stopped: <nil>
+}

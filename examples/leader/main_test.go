@@ -1,0 +1,6 @@
+package main
+
+func Example() {
+	main()
+	// Output: the second term has the larger number: true
+}
