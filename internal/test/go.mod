@@ -6,7 +6,8 @@ tool honnef.co/go/tools/cmd/staticcheck
 
 require (
 	github.com/leaseholdgo/leasehold v0.0.0
-	github.com/leaseholdgo/leasehold/sqlite v0.0.0-00010101000000-000000000000
+	github.com/leaseholdgo/leasehold/sqlite v0.0.0
+	go.uber.org/goleak v1.3.0
 	pgregory.net/rapid v1.3.0
 )
 
