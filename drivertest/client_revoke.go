@@ -12,6 +12,7 @@ import (
 func testClientRevoke(t *testing.T, h Harness) {
 	cases{
 		{"Hazard06_ReachesTheHolder", revokeReaches},
+		{"NotificationReachesTheHolder", revokeNotifies},
 		{"WaitsForADeafHolder", revokeWaits},
 		{"WaivedWait", revokeWaived},
 		{"NotHeld", revokeNotHeldByClient},
@@ -19,7 +20,8 @@ func testClientRevoke(t *testing.T, h Harness) {
 }
 
 func revokeReaches(w *world) {
-	holder, waiter, operator := w.open("the holder"), w.open("the waiter"), w.open("the operator")
+	waiter, operator := w.open("the waiter"), w.open("the operator")
+	holder := w.openOn(w.store, leasehold.Config{TTL: 5 * w.h.TTL}) // learns of it by a third of that
 	l := w.lock(holder, "a")
 	next := w.wait(w.ctx(), waiter, "a", 1)
 	if err := operator.Revoke(w.ctx(), "a", l.Fence(), "maintenance"); err != nil {
@@ -44,6 +46,28 @@ func revokeReaches(w *world) {
 		w.Errorf("fence %d after %d", g.lock.Fence(), l.Fence())
 	}
 	w.unlock(g.lock)
+	w.wantNoGhost("a")
+}
+
+// revokeNotifies: a client that has waited listens, and need not wait for its next
+// renewal to hear of a revocation.
+func revokeNotifies(w *world) {
+	holder, other := w.open("the holder"), w.open("the other")
+	l := w.lock(other, "a")
+	next := w.wait(w.ctx(), holder, "a", 1)
+	w.unlock(l)
+	held := w.granted(next).lock
+	sent := time.Now()
+	if err := other.Revoke(w.ctx(), "a", held.Fence(), ""); err != nil {
+		w.Fatalf("Revoke: %v", err)
+	}
+	w.ended(held)
+	if took := time.Since(sent); w.h.Listens && took > time.Second {
+		w.Errorf("the holder learned of it after %v", took)
+	}
+	if err := held.Close(); !errors.Is(err, leasehold.ErrLost) {
+		w.Errorf("Close of a revoked lock: %v, want ErrLost", err)
+	}
 	w.wantNoGhost("a")
 }
 
