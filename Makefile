@@ -20,7 +20,7 @@ vet: ## go vet and staticcheck
 	go tool staticcheck work
 
 tidy: ## go mod tidy would change nothing
-	@set -e; for dir in $(MODULES); do cd $$dir; go mod tidy -diff; done
+	@status=0; for dir in $(MODULES); do (cd $$dir && go mod tidy -diff) || status=1; done; exit $$status
 
 cross: ## every module builds for macOS and Windows
 	GOOS=darwin go build work

@@ -53,7 +53,7 @@ func TestMakeTargetsInDocsExist(t *testing.T) {
 	}
 	for _, text := range texts {
 		for _, match := range makes.FindAllStringSubmatch(text, -1) {
-			for _, name := range strings.Fields(match[1]) {
+			for name := range strings.FieldsSeq(match[1]) {
 				if !exists[name] {
 					t.Errorf("the docs say %q, and the Makefile has no target %s", match[0], name)
 				}
