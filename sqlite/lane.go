@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	modernc "modernc.org/sqlite"
+)
+
+// lane is one connection to the file, and one operation at a time on it.
+//
+// An operation whose caller's context ends runs to its end, commit or rollback,
+// before the next one begins. So what a caller gave up on never takes effect
+// after a later call of the same lane.
+type lane struct {
+	db   *sql.DB
+	turn chan struct{} // holds one element while an operation runs
+}
+
+func newLane(path, begin string) (*lane, error) {
+	db, err := openDB(dsn(path, begin))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return &lane{db: db, turn: make(chan struct{}, 1)}, nil
+}
+
+func openDB(dsn string) (*sql.DB, error) {
+	connector, err := modernc.NewConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// dsn sets what safety needs, whatever the defaults of the library. SQLite's own
+// wait for locks cannot be interrupted, so it is off and retry waits instead.
+func dsn(path, begin string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // a drive letter: file:///C:/...
+	}
+	u := url.URL{Scheme: "file", Path: path}
+	return u.String() + "?_pragma=busy_timeout(0)&_pragma=synchronous(FULL)&_error_rc=1&_txlock=" + begin
+}
+
+// do runs op on the lane. It returns when ctx ends or c is closed, even if op
+// does not: see lane. The context that op gets ends likewise, and is for waiting;
+// statements are not interrupted.
+func do[T any](ctx context.Context, c *conn, l *lane, op func(ctx context.Context) (T, error)) (T, error) {
+	var zero T
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.life, func() { cancel(errClosed) })()
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	}
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	run := func() {
+		defer func() { <-l.turn }()
+		value, err := retry(ctx, c.patience, func() (T, error) { return op(ctx) })
+		done <- result{value, classify(err)}
+	}
+	if err := c.spawn(ctx, run); err != nil {
+		<-l.turn
+		return zero, err
+	}
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	}
+}
+
+// spawn runs f in a goroutine that Close waits for.
+func (c *conn) spawn(ctx context.Context, f func()) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return errClosed
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	c.work.Go(f)
+	return nil
+}
+
+// retry repeats f while the file is locked by others, for at most patience (0: no
+// limit). f must leave nothing behind when it fails with SQLITE_BUSY. The pauses
+// are short because transactions are.
+func retry[T any](ctx context.Context, patience time.Duration, f func() (T, error)) (T, error) {
+	start := time.Now()
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
+		value, err := f()
+		if !isBusy(err) {
+			return value, err
+		}
+		if patience > 0 && time.Since(start) > patience {
+			return value, fmt.Errorf("the file has been locked by another writer for %v: %w", patience, err)
+		}
+		select {
+		case <-time.After(pause/2 + rand.N(pause)):
+		case <-ctx.Done():
+			return value, errors.Join(context.Cause(ctx), err)
+		}
+	}
+}

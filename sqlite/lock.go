@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/machine"
+)
+
+// Acquire implements driver.Conn.
+func (c *conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver.Reply, error) {
+	reply, err := write(ctx, c, func(tx *tx) (driver.Reply, error) {
+		renewal, err := tx.renewal(a.Lease)
+		if err != nil {
+			return driver.Reply{}, err
+		}
+		l, err := tx.lock(a.Name)
+		if err != nil {
+			return driver.Reply{}, err
+		}
+		if machine.Acquire(l, a.Place(), wait, tx.now) {
+			err = tx.store(l)
+		}
+		return driver.Reply{Lock: *l, Epoch: renewal.Epoch}, err
+	})
+	if err == nil && reply.Lock.Ahead(a.Place()) >= 0 {
+		c.expect(a)
+	}
+	return reply, err
+}
+
+// Release implements driver.Conn. When the file is locked for too long, by a
+// guarded transaction for one, it looks whether the attempt holds: then the
+// outcome is Busy.
+func (c *conn) Release(ctx context.Context, a driver.Attempt) (driver.Outcome, error) {
+	c.forget(a)
+	outcome, err := write(ctx, c, func(tx *tx) (driver.Outcome, error) {
+		l, err := tx.lock(a.Name)
+		if err != nil {
+			return driver.Absent, err
+		}
+		outcome := machine.Release(l, a.Place(), tx.now)
+		if outcome != driver.Absent {
+			err = tx.store(l)
+		}
+		return outcome, err
+	})
+	if isBusy(err) && ctx.Err() == nil && c.holds(ctx, a) {
+		return driver.Busy, nil
+	}
+	return outcome, err
+}
+
+func (c *conn) holds(ctx context.Context, a driver.Attempt) bool {
+	l, err := read(ctx, c, c.reader, func(tx *tx) (*driver.Lock, error) { return tx.lock(a.Name) })
+	return err == nil && l.HeldBy(a.Place())
+}
+
+// TakeOver implements driver.Conn.
+func (c *conn) TakeOver(ctx context.Context, name string, gone []driver.ID, ended uint64) error {
+	_, err := write(ctx, c, func(tx *tx) (none struct{}, err error) {
+		l, err := tx.lock(name)
+		if err == nil && machine.TakeOver(l, gone, ended, tx.now) {
+			err = tx.store(l)
+		}
+		return none, err
+	})
+	return err
+}
+
+// Revoke implements driver.Conn.
+func (c *conn) Revoke(ctx context.Context, name string, fence uint64, mark driver.Mark) error {
+	_, err := write(ctx, c, func(tx *tx) (none struct{}, err error) {
+		l, err := tx.lock(name)
+		if err != nil {
+			return none, err
+		}
+		mark.At = tx.now
+		inForce, changed := machine.Revoke(l, fence, mark)
+		switch {
+		case !inForce:
+			return none, driver.ErrNotHeld
+		case !changed:
+			return none, nil
+		}
+		if err := tx.store(l); err != nil {
+			return none, err
+		}
+		_, err = tx.Exec(`UPDATE leasehold_lease SET notice = notice + 1 WHERE id = ?`, l.Holder.Lease[:])
+		return none, err
+	})
+	return err
+}

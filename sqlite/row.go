@@ -1,0 +1,126 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+const columns = `name, fence, holder_lease, holder_ticket, since, mark_by, mark_reason, mark_at, queue`
+
+// row is a row of leasehold_lock as it is stored.
+type row struct {
+	name               []byte
+	fence              int64
+	lease, ticket      []byte
+	since              sql.NullInt64
+	markBy, markReason sql.NullString
+	markAt             sql.NullInt64
+	queue              []byte
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+func scan(s scanner) (r row, err error) {
+	err = s.Scan(&r.name, &r.fence, &r.lease, &r.ticket, &r.since, &r.markBy, &r.markReason, &r.markAt, &r.queue)
+	return r, err
+}
+
+// lock reads the row of name; without one, it returns a lock that was never held.
+func (t *tx) lock(name string) (*driver.Lock, error) {
+	r, err := scan(t.QueryRow(`SELECT `+columns+` FROM leasehold_lock WHERE name = ?`, []byte(name)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return &driver.Lock{Name: name}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.decode(r)
+}
+
+// decode checks every invariant of a row, because the file is open to anybody's
+// tools.
+func (t *tx) decode(r row) (*driver.Lock, error) {
+	l := &driver.Lock{Name: string(r.name), Fence: uint64(r.fence)}
+	if what := r.damage(); what != "" {
+		return nil, corrupt("lock", l.Name, what)
+	}
+	if len(r.lease) == 0 {
+		return l, nil
+	}
+	l.Holder = place(r.lease, r.ticket)
+	l.Since = time.UnixMicro(r.since.Int64)
+	l.Age = t.age(l.Since)
+	if r.markAt.Valid {
+		at := time.UnixMicro(r.markAt.Int64)
+		l.Mark = &driver.Mark{By: r.markBy.String, Reason: r.markReason.String, At: at, Age: t.age(at)}
+	}
+	for entry := range slices.Chunk(r.queue, placeSize) {
+		p := place(entry[:idSize], entry[idSize:])
+		if l.HeldBy(p) || l.Ahead(p) >= 0 {
+			return nil, corrupt("lock", l.Name, "an attempt occurs twice")
+		}
+		l.Queue = append(l.Queue, p)
+	}
+	return l, nil
+}
+
+const (
+	idSize    = len(driver.ID{})
+	placeSize = 2 * idSize
+)
+
+// damage says which invariant of a single row is broken, or nothing.
+func (r *row) damage() string {
+	held := len(r.lease) != 0 || len(r.ticket) != 0
+	switch {
+	case r.fence < 0 || held && r.fence == 0:
+		return "the fence"
+	case held && (len(r.lease) != idSize || len(r.ticket) != idSize || !r.since.Valid):
+		return "the holder"
+	case len(r.queue)%placeSize != 0, !held && len(r.queue) != 0:
+		return "the queue"
+	case r.markAt.Valid && !held:
+		return "the mark"
+	}
+	return ""
+}
+
+func place(lease, ticket []byte) driver.Place {
+	return driver.Place{Lease: driver.ID(lease), Ticket: driver.ID(ticket)}
+}
+
+// store writes the row of l.
+func (t *tx) store(l *driver.Lock) error {
+	r := encode(l)
+	_, err := t.Exec(`
+		INSERT INTO leasehold_lock (`+columns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET fence = excluded.fence,
+			holder_lease = excluded.holder_lease, holder_ticket = excluded.holder_ticket, since = excluded.since,
+			mark_by = excluded.mark_by, mark_reason = excluded.mark_reason, mark_at = excluded.mark_at,
+			queue = excluded.queue`,
+		r.name, r.fence, r.lease, r.ticket, r.since, r.markBy, r.markReason, r.markAt, r.queue)
+	return err
+}
+
+func encode(l *driver.Lock) row {
+	r := row{name: []byte(l.Name), fence: int64(l.Fence), queue: []byte{}}
+	if l.Held() {
+		r.lease, r.ticket = l.Holder.Lease[:], l.Holder.Ticket[:]
+		r.since = micros(l.Since)
+	}
+	if m := l.Mark; m != nil {
+		r.markBy = sql.NullString{String: m.By, Valid: true}
+		r.markReason = sql.NullString{String: m.Reason, Valid: true}
+		r.markAt = micros(m.At)
+	}
+	for _, p := range l.Queue {
+		r.queue = append(append(r.queue, p.Lease[:]...), p.Ticket[:]...)
+	}
+	return r
+}
+
+func micros(t time.Time) sql.NullInt64 { return sql.NullInt64{Int64: t.UnixMicro(), Valid: true} }
