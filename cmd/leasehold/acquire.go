@@ -84,7 +84,7 @@ func firstContact(ctx context.Context, store *openStore, cfg leasehold.Config, p
 		}
 		select {
 		case <-attempt.Done():
-			return nil, errors.Join(leasehold.ErrUnavailable, context.Cause(ctx), err)
+			return nil, fmt.Errorf("%w (tried for %v)", err, patience)
 		case <-time.After(pause):
 		}
 	}
@@ -180,12 +180,21 @@ func heldLine(err error) string {
 	return line
 }
 
+// plain returns the first line of an error, without what the line around it says.
+func plain(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	for _, said := range []string{"leasehold: ", leasehold.ErrUnavailable.Error() + ": "} {
+		text = strings.ReplaceAll(text, said, "")
+	}
+	return text
+}
+
 // explain gives an error of the library or of a store its exit status.
 func explain(err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
-	text := strings.TrimPrefix(err.Error(), "leasehold: ")
+	text := plain(err)
 	switch {
 	case errors.Is(err, leasehold.ErrInvalid), errors.Is(err, leasehold.ErrNotHeld):
 		return &failure{statusUsage, text}

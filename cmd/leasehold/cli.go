@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -15,9 +13,7 @@ func execute(args []string) int {
 	status := 0
 	root := newRoot(&status)
 	root.SetArgs(args)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := root.ExecuteContext(ctx); err != nil {
+	if err := root.ExecuteContext(context.Background()); err != nil {
 		return fail(err)
 	}
 	return status
@@ -37,6 +33,7 @@ func newRoot(status *int) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&db.url, "db", "", "database `URL`: postgres://..., postgresql://... or sqlite:PATH (default $"+databaseVariable+")")
 	flags.StringVar(&db.file, "db-file", "", "SQLite database `file`")
+	flags.DurationVar(&db.connect, "connect-timeout", 10*time.Second, "how `long` to try to reach the database at first")
 	root.AddCommand(
 		newRun(&db, status), newList(&db), newInspect(&db), newRevoke(&db), newMigrate(&db), newVersion(),
 	)

@@ -20,7 +20,7 @@ func withClient(cmd *cobra.Command, db *databaseFlags, f func(context.Context, *
 	}
 	defer store.close()
 	cfg := leasehold.Config{Owner: defaultOwner(), App: "leasehold " + cmd.Name()}
-	client, err := firstContact(cmd.Context(), store, cfg, defaultConnectTimeout)
+	client, err := firstContact(cmd.Context(), store, cfg, db.connect)
 	if err != nil {
 		return explain(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/leaseholdgo/leasehold/driver"
@@ -24,12 +25,17 @@ type database struct {
 }
 
 // databaseFlags are those of every subcommand.
-type databaseFlags struct{ url, file string }
+type databaseFlags struct {
+	url, file string
+	connect   time.Duration // how long to try first contact
+}
 
 // choose returns the database that flags and environment name, without touching
 // it.
 func (f databaseFlags) choose() (database, error) {
 	switch {
+	case f.connect <= 0:
+		return database{}, misused("--connect-timeout %v: use more than 0", f.connect)
 	case f.url != "" && f.file != "":
 		return database{}, misused("give --db or --db-file, not both")
 	case f.file != "":

@@ -32,9 +32,6 @@ Exit status: the command's own, 128+n if signal n ended it, or
   126  the command cannot be executed
   127  the command was not found`
 
-// defaultConnectTimeout is how long first contact with the database is tried.
-const defaultConnectTimeout = 10 * time.Second
-
 func newRun(db *databaseFlags, status *int) *cobra.Command {
 	j := job{}
 	cmd := &cobra.Command{
@@ -57,7 +54,6 @@ func newRun(db *databaseFlags, status *int) *cobra.Command {
 	flags.DurationVar(&j.StopTimeout, "stop-timeout", 0, "`time` between SIGTERM and SIGKILL (default a fifth of the TTL)")
 	flags.StringVar(&j.Owner, "owner", "", "who holds the lock, for people (default the user's name)")
 	flags.IntVarP(&j.HeldStatus, "conflict-exit-code", "E", statusHeld, "exit `status` if the lock was not obtained")
-	flags.DurationVar(&j.Connect, "connect-timeout", defaultConnectTimeout, "how `long` to try to reach the database at first")
 	return cmd
 }
 
@@ -74,6 +70,7 @@ func (j *job) complete(cmd *cobra.Command, args []string, db *databaseFlags) err
 	if j.Database, err = db.choose(); err != nil {
 		return err
 	}
+	j.Connect = db.connect
 	j.Path, err = findCommand(j.Args[0])
 	return err
 }
@@ -110,8 +107,6 @@ func (j *job) checkFlags(cmd *cobra.Command) error {
 		return misused("--ttl %v is too short: use at least %v", j.TTL, leasehold.MinTTL)
 	case j.TTL%time.Millisecond != 0:
 		return misused("--ttl %v: use whole milliseconds", j.TTL)
-	case j.Connect <= 0:
-		return misused("--connect-timeout %v: use more than 0", j.Connect)
 	case set("owner") && (j.Owner == "" || j.Owner != printable(j.Owner)):
 		return misused("--owner %q: use 1 to %d bytes of printable text", j.Owner, maxLabel)
 	}
