@@ -17,7 +17,7 @@ func testAcquire(t *testing.T, h Harness) {
 		{"SameLeaseTwice", acquireSameLeaseTwice},
 		{"LeaseGone", acquireLeaseGone},
 		{"JudgesNoOtherLease", acquireJudgesNobody},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 func acquireFree(w *world) {

@@ -36,16 +36,6 @@ func testClient(t *testing.T, h Harness) {
 	t.Run("BadLine", func(t *testing.T) { testBadLine(t, h) })
 }
 
-// parallel runs the cases beside each other: they wait more than they work.
-func (cs cases) parallel(t *testing.T, h Harness) {
-	for _, c := range cs {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			c.test(newWorld(t, h))
-		})
-	}
-}
-
 // open opens a client with a TTL that no stall of a busy machine exceeds.
 func (w *world) open(owner string) *leasehold.Client {
 	w.Helper()
@@ -282,18 +272,36 @@ func clientTry(w *world) {
 }
 
 func clientWaitEnds(w *world) {
-	holder, c := w.open("the holder"), w.open("the other")
+	holder := w.open("the holder")
+	queued := make(chan int, 1)
+	c := w.openOn(w.store, leasehold.Config{TTL: w.h.TTL, Observer: leasehold.Observer{
+		Queued: func(_ string, ahead int) { queued <- ahead },
+	}})
 	l := w.lock(holder, "a")
-	ctx, cancel := context.WithCancel(w.Context())
-	defer cancel()
-	waiting := w.wait(ctx, c, "a", 1)
-	cancel()
-	err := w.refused(waiting)
-	var held *leasehold.HeldError
-	if !errors.Is(err, context.Canceled) || !errors.As(err, &held) || held.Holder.Owner != "the holder" {
-		w.Errorf("a cancelled wait: %v, want Canceled and the holder", err)
-	}
-	await(w.T, "the queue is empty", func() bool { return len(w.row("a").Queue) == 0 })
+	patient := time.Millisecond
+	await(w.T, "a wait that is long enough sees who holds", func() bool {
+		ctx, cancel := context.WithCancel(w.Context())
+		defer cancel()
+		waiting := w.acquiring(ctx, c, "a")
+		select {
+		case ahead := <-queued:
+			if ahead != 0 {
+				w.Errorf("%d ahead of the only waiter", ahead)
+			}
+		case <-w.ctx().Done():
+			w.Fatal("the attempt did not queue")
+		}
+		time.Sleep(patient)
+		patient *= 2
+		cancel()
+		err := w.refused(waiting)
+		var held *leasehold.HeldError
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, leasehold.ErrHeld) || !errors.As(err, &held) {
+			w.Fatalf("a cancelled wait: %v, want Canceled and ErrHeld", err)
+		}
+		await(w.T, "the queue is empty", func() bool { return len(w.row("a").Queue) == 0 })
+		return held.Holder.Owner == "the holder" && held.Fence == l.Fence()
+	})
 	if !l.Held() {
 		w.Error("cancelling a wait took the lock")
 	}
@@ -342,7 +350,9 @@ func clientAcquireContext(w *world) {
 	bound, stop := l.Bind(w.Context())
 	defer stop()
 	w.unlock(l)
-	if bound.Err() == nil {
+	select {
+	case <-bound.Done():
+	case <-w.ctx().Done():
 		w.Error("a bound context outlived the lock")
 	}
 }

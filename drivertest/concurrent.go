@@ -22,13 +22,13 @@ func testConcurrent(t *testing.T, h Harness) {
 }
 
 func exclusionOrderNoGhost(w *world) {
-	const conns, perConn, rounds = 3, 3, 20
+	const conns, perConn = 3, 3
 	c := newCrowd(w, "hot", "warm")
 	var wg sync.WaitGroup
 	for range conns {
 		conn := w.connect()
 		for range perConn {
-			wg.Go(func() { c.run(conn, rounds) })
+			wg.Go(func() { c.run(conn) })
 		}
 	}
 	wg.Wait()
@@ -81,12 +81,15 @@ type actor struct {
 	lease driver.ID
 }
 
-func (c *crowd) run(conn driver.Conn, rounds int) {
+func (c *crowd) run(conn driver.Conn) {
+	const rounds, budget = 20, 4 * time.Second // whichever ends first
 	a := &actor{crowd: c, conn: conn}
 	a.join()
+	start := time.Now()
 	for range rounds {
-		if a.Failed() {
-			return // what follows from a failure says nothing new
+		// What follows from a failure says nothing new.
+		if a.Failed() || time.Since(start) > budget {
+			return
 		}
 		name := c.names[rand.IntN(len(c.names))]
 		if rand.IntN(4) == 0 {

@@ -15,7 +15,7 @@ func testEndLease(t *testing.T, h Harness) {
 		{"Overdue", endOverdue},
 		{"DeadRefusesTheLiving", endDeadRefuses},
 		{"Dead", endDead},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 func endOwn(w *world) {

@@ -13,7 +13,7 @@ func testFence(t *testing.T, h Harness) {
 		{"Hazard22_RisesOverEveryEnding", fenceRises},
 		{"Hazard23_DrawnUnderTheRowLock", fenceUnderRowLock},
 		{"PerName", fencePerName},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 // fenceRises ends grants in every way there is.

@@ -11,7 +11,7 @@ func testGuard(t *testing.T, h Harness) {
 	cases{
 		{"ReleaseDoesNotPassAGuard", guardStopsRelease},
 		{"TakeOverDoesNotPassAGuard", guardStopsTakeOver},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 // guardStopsRelease: while a guarded transaction is in progress Release neither

@@ -86,7 +86,18 @@ type cases []struct {
 	test func(w *world)
 }
 
-// run runs each case in a world of its own.
+// parallel runs each case in a world of its own, some beside each other: they
+// wait more than they work.
+func (cs cases) parallel(t *testing.T, h Harness) {
+	for _, c := range cs {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(newWorld(t, h))
+		})
+	}
+}
+
+// run runs one case after the other, each in a world of its own.
 func (cs cases) run(t *testing.T, h Harness) {
 	for _, c := range cs {
 		t.Run(c.name, func(t *testing.T) { c.test(newWorld(t, h)) })

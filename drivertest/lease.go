@@ -14,7 +14,7 @@ func testConnect(t *testing.T, h Harness) {
 		{"Capabilities", connectCapabilities},
 		{"CapOnTTL", connectCap},
 		{"CloseLeavesTheRows", closeLeavesTheRows},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 func connectCapabilities(w *world) {
@@ -75,7 +75,7 @@ func testLease(t *testing.T, h Harness) {
 		{"RenewGone", renewGone},
 		{"OneEpoch", oneEpoch},
 		{"Hazard08_ReleaseRacesRenewal", releaseRacesRenewal},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 func leaseStatesItself(w *world) {

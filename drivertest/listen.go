@@ -16,7 +16,7 @@ func testListen(t *testing.T, h Harness) {
 		{"WakesAfterTakeOver", listenTakeOver},
 		{"WakesARevokedHolder", listenRevoke},
 		{"Hazard19_WakesOneWaiter", listenWakesOne},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 // ear listens for one client and remembers what it heard.

@@ -15,9 +15,10 @@ import (
 // testModel is level 2: the store equals internal/machine over random sequences
 // of calls, one at a time, stale and repeated ones among them. A slow store takes fewer steps.
 func testModel(t *testing.T, h Harness) {
-	const walks, steps, budget = 4, 800, 3 * time.Second
+	const walks, steps, budget = 4, 800, 4 * time.Second
 	for i := range walks {
 		t.Run(fmt.Sprint("Walk", i), func(t *testing.T) {
+			t.Parallel()
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			m := newModel(newWorld(t, h), seed)

@@ -13,7 +13,7 @@ func testNames(t *testing.T, h Harness) {
 		{"Hazard38_NamesThatNearlyEqual", namesNearlyEqual},
 		{"Hazard40_NamesOfEveryShape", namesOfEveryShape},
 		{"NamesAreNeverCode", namesAreNeverCode},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 // namesNearlyEqual: names that some collation, normal form or trimming would

@@ -16,7 +16,7 @@ func testRead(t *testing.T, h Harness) {
 		{"Pages", readPages},
 		{"Prefix", readPrefix},
 		{"ManyNames", readManyNames},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 func readEmpty(w *world) {

@@ -17,7 +17,7 @@ func testRelease(t *testing.T, h Harness) {
 		{"Hazard07_FailedTryReleasesNothing", failedTryReleasesNothing},
 		{"Hazard14_ReleaseByOldHolder", releaseByOldHolder},
 		{"ForeignAttempts", releaseForeign},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 func releaseFrees(w *world) {

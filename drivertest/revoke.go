@@ -15,7 +15,7 @@ func testRevoke(t *testing.T, h Harness) {
 		{"NotHeld", revokeNotHeld},
 		{"TheMarkEndsWithTheGrant", revokeEndsWithTheGrant},
 		{"HolderWithoutALease", revokeDeadHolder},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 func revokeMarks(w *world) {

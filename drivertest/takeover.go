@@ -17,7 +17,7 @@ func testTakeOver(t *testing.T, h Harness) {
 		{"EndsARevokedGrant", takeOverEndsRevoked},
 		{"EndsNoOtherGrant", takeOverEndsNoOther},
 		{"NeverLocked", takeOverNeverLocked},
-	}.run(t, h)
+	}.parallel(t, h)
 }
 
 func takeOverFrees(w *world) {
