@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -72,12 +73,7 @@ func hasCode(err error, codes ...string) bool {
 	if !ok {
 		return false
 	}
-	for _, code := range codes {
-		if reply.Code == code {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(codes, reply.Code)
 }
 
 func asType[E error](err error) (E, bool) {

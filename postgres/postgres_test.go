@@ -173,3 +173,17 @@ func await(t testing.TB, what string, done func() bool) {
 		time.Sleep(2 * time.Millisecond)
 	}
 }
+
+// within calls fn with a context of 300 ms and fails if fn takes much longer.
+func within(t *testing.T, what string, fn func(context.Context) error) error {
+	t.Helper()
+	const limit = 300 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	start := time.Now()
+	err := fn(ctx)
+	if took := time.Since(start); took > 5*limit {
+		t.Errorf("%s returned %v after its context began, of %v", what, took, limit)
+	}
+	return err
+}

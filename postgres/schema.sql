@@ -1,0 +1,77 @@
+-- The schema as a whole, as the migrations make it: for reading, and for tools that
+-- compare. A test keeps the two alike.
+
+CREATE SCHEMA leasehold;
+
+CREATE TABLE leasehold.meta (
+    one             boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version         integer NOT NULL,
+    protocol        integer NOT NULL,
+    oldest_protocol integer NOT NULL CHECK (oldest_protocol <= protocol),
+    max_ttl_ms      bigint  NOT NULL CHECK (max_ttl_ms >= 100)
+);
+
+-- The incarnation of the database that grants now. A promoted standby or a restored
+-- backup is another incarnation: it may lack the last grants.
+CREATE TABLE leasehold.epoch (
+    one               boolean     PRIMARY KEY DEFAULT true CHECK (one),
+    number            bigint      NOT NULL CHECK (number >= 0),
+    system_identifier text        NOT NULL,
+    timeline          text        NOT NULL,
+    seen_at           timestamptz NOT NULL,
+    granting          boolean     NOT NULL
+) WITH (fillfactor = 50);
+
+-- One row for each client that holds or awaits something.
+CREATE TABLE leasehold.lease (
+    id         uuid        PRIMARY KEY,
+    beat       bigint      NOT NULL CHECK (beat > 0),
+    notice     bigint      NOT NULL CHECK (notice >= 0),
+    ttl_ms     bigint      NOT NULL CHECK (ttl_ms > 0),
+    owner      text        NOT NULL,
+    host       text        NOT NULL,
+    pid        integer     NOT NULL,
+    app        text        NOT NULL,
+    renewed_at timestamptz NOT NULL
+) WITH (
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 500,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+-- One row for each name ever locked. It outlives the release: it carries the fence.
+CREATE TABLE leasehold.lock (
+    name          text        COLLATE "C" PRIMARY KEY,
+    fence         bigint      NOT NULL CHECK (fence > 0),
+    holder_lease  uuid,
+    holder_ticket uuid,
+    granted_at    timestamptz,
+    mark_by       text,
+    mark_reason   text,
+    marked_at     timestamptz,
+    queue_leases  uuid[]      NOT NULL DEFAULT '{}',
+    queue_tickets uuid[]      NOT NULL DEFAULT '{}',
+    CONSTRAINT name_length CHECK (octet_length(name) BETWEEN 1 AND 1024),
+    CONSTRAINT holder_whole CHECK (num_nulls(holder_lease, holder_ticket, granted_at) IN (0, 3)),
+    CONSTRAINT mark_whole CHECK (num_nulls(mark_by, mark_reason, marked_at) IN (0, 3)),
+    CONSTRAINT mark_of_holder CHECK (marked_at IS NULL OR holder_ticket IS NOT NULL),
+    CONSTRAINT queue_whole CHECK (cardinality(queue_leases) = cardinality(queue_tickets)),
+    CONSTRAINT queue_behind_holder CHECK (holder_ticket IS NOT NULL OR cardinality(queue_tickets) = 0),
+    CONSTRAINT holder_not_queued CHECK (holder_ticket IS NULL OR holder_ticket <> ALL (queue_tickets))
+) WITH (
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_vacuum_threshold = 500,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+ALTER TABLE leasehold.lock ALTER COLUMN queue_leases SET STORAGE MAIN;
+ALTER TABLE leasehold.lock ALTER COLUMN queue_tickets SET STORAGE MAIN;
+
+-- Number 0 is no incarnation: the first client to connect records the one it sees.
+INSERT INTO leasehold.epoch (number, system_identifier, timeline, seen_at, granting)
+VALUES (0, '', '', clock_timestamp(), true);
+
+INSERT INTO leasehold.meta (version, protocol, oldest_protocol, max_ttl_ms)
+VALUES (2, 1, 1, 60000);
