@@ -14,22 +14,22 @@ func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (
 	var reply driver.Reply
 	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
 		return s.granting(ctx, sql, func() (same bool, err error) {
-			var granting, alive bool
+			var alive bool
 			var row lockRow
 			err = s.QueryRow(ctx, sql.acquire, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), wait, s.system).
-				Scan(append([]any{&reply.Epoch, &granting, &same, &alive}, row.targets()...)...)
+				Scan(append([]any{&reply.Epoch, &same, &alive}, row.targets()...)...)
 			switch {
 			case err != nil:
 				return false, err
 			case !alive:
 				return true, driver.ErrLeaseGone
+			case !same:
+				return false, nil
 			case row.name != nil:
 				reply.Lock = row.lock()
 				return true, nil
-			case same && !granting:
-				return true, errNotGranting
 			default:
-				return same, nil
+				return true, errNotGranting
 			}
 		})
 	})

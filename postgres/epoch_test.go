@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+// failOver makes the recorded incarnation another than the server's, which is
+// what clients see after a promotion.
+func failOver(t *testing.T, pool *pgxpool.Pool, schema string) {
+	t.Helper()
+	exec(t, pool, `UPDATE `+schema+`.epoch SET timeline = '000000FF'`)
+}
+
+// Every call that grants or renews judges the incarnation it runs on, and a new
+// one gets one number, whoever sees it first.
+func TestEpochRisesOnceForAll(t *testing.T) {
+	pool, schema := testPool(t), testSchema(t)
+	store := New(pool, Config{Schema: schema})
+	clients := make([]*client, 8)
+	for i := range clients {
+		clients[i] = newClient(t, store)
+	}
+	for want := uint64(2); want < 6; want++ {
+		failOver(t, pool, schema)
+		epochs := make([]uint64, len(clients))
+		var wg sync.WaitGroup
+		for i, c := range clients {
+			wg.Go(func() {
+				if i%2 == 0 {
+					r, _ := c.RenewLease(t.Context(), c.lease.ID)
+					epochs[i] = r.Epoch
+				} else {
+					r, _ := c.Acquire(t.Context(), c.attempt("a"), false)
+					epochs[i] = r.Epoch
+				}
+			})
+		}
+		wg.Wait()
+		for i, epoch := range epochs {
+			if epoch != want {
+				t.Fatalf("client %d reports epoch %d, want %d", i, epoch, want)
+			}
+		}
+	}
+}
+
+// Hand-overs judge it, too, and go through in the same call.
+func TestEpochIsJudgedByHandOvers(t *testing.T) {
+	pool, schema := testPool(t), testSchema(t)
+	store := New(pool, Config{Schema: schema})
+	holder, waiter := newClient(t, store), newClient(t, store)
+	epoch := func() int { return value[int](t, pool, `SELECT number::int FROM `+schema+`.epoch`) }
+	hold := holder.hold("a")
+	next := waiter.queue("a")
+	failOver(t, pool, schema)
+	if got := holder.release(hold.Attempt); got != driver.Released || epoch() != 2 {
+		t.Errorf("outcome %d, epoch %d", got, epoch())
+	}
+	last := holder.queue("a")
+	failOver(t, pool, schema)
+	if err := holder.TakeOver(t.Context(), "a", []driver.ID{waiter.lease.ID}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if row := holder.row("a"); !row.HeldBy(last.Place()) || epoch() != 3 {
+		t.Errorf("after %v: %+v, epoch %d", next, row, epoch())
+	}
+}
+
+// While the epoch does not grant, nobody becomes a holder, by whatever call; what
+// grants nothing goes on.
+func TestNothingIsGrantedWhileTheEpochDoesNot(t *testing.T) {
+	pool, schema := testPool(t), testSchema(t)
+	store := New(pool, Config{Schema: schema})
+	holder, waiter := newClient(t, store), newClient(t, store)
+	alone, hold := holder.hold("alone"), holder.hold("a")
+	next := waiter.queue("a")
+	exec(t, pool, `UPDATE `+schema+`.epoch SET granting = false`)
+
+	if _, err := waiter.Acquire(t.Context(), waiter.attempt("free"), true); !errors.Is(err, errNotGranting) || driver.IsPermanent(err) {
+		t.Errorf("Acquire: %v", err)
+	}
+	if got, err := holder.Release(t.Context(), hold.Attempt); got != driver.Busy || err != nil {
+		t.Errorf("Release with a waiter: %d, %v", got, err)
+	}
+	if err := waiter.TakeOver(t.Context(), "a", []driver.ID{holder.lease.ID}, 0); err != nil {
+		t.Error(err)
+	}
+	if row := waiter.row("a"); !row.HeldBy(hold.Place()) || row.Fence != hold.Fence {
+		t.Errorf("granted: %+v", row)
+	}
+	if _, err := holder.RenewLease(t.Context(), holder.lease.ID); err != nil {
+		t.Errorf("RenewLease: %v", err)
+	}
+	if got, err := holder.Release(t.Context(), alone.Attempt); got != driver.Released || err != nil {
+		t.Errorf("Release without a waiter: %d, %v", got, err)
+	}
+
+	exec(t, pool, `UPDATE `+schema+`.epoch SET granting = true`)
+	holder.release(hold.Attempt)
+	if row := waiter.row("a"); !row.HeldBy(next.Place()) {
+		t.Errorf("row %+v", row)
+	}
+}
+
+// Where the server does not tell its incarnation it is taken to be constant.
+func TestIncarnationUntold(t *testing.T) {
+	admin, schema := testPool(t), testSchema(t)
+	role := schema + "_role"
+	exec(t, admin, `CREATE DATABASE `+schema)
+	t.Cleanup(func() { exec(t, admin, `DROP DATABASE `+schema+` WITH (FORCE)`); exec(t, admin, `DROP ROLE `+role) })
+	exec(t, admin, `CREATE ROLE `+role+` LOGIN PASSWORD 'secret'`)
+	inside := testPool(t, func(cfg *pgxpool.Config) { cfg.ConnConfig.Database = schema })
+	exec(t, inside, `REVOKE EXECUTE ON FUNCTION pg_control_system(), pg_current_wal_insert_lsn() FROM PUBLIC`)
+	exec(t, inside, `GRANT CREATE ON DATABASE `+schema+` TO `+role)
+	store := New(testPool(t, func(cfg *pgxpool.Config) {
+		cfg.ConnConfig.Database, cfg.ConnConfig.User, cfg.ConnConfig.Password = schema, role, "secret"
+	}), Config{})
+	holder, waiter := newClient(t, store), newClient(t, store)
+	hold := holder.hold("a")
+	next := waiter.queue("a")
+	failOver(t, inside, "leasehold")
+	holder.release(hold.Attempt)
+	if row := waiter.row("a"); !row.HeldBy(next.Place()) {
+		t.Errorf("row %+v", row)
+	}
+	if r, err := holder.RenewLease(t.Context(), holder.lease.ID); err != nil || r.Epoch != 0 {
+		t.Errorf("renewal %+v, %v", r, err)
+	}
+}
