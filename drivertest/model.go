@@ -42,6 +42,8 @@ type model struct {
 	ended    []driver.ID      // leases that have ended
 	attempts []driver.Attempt // every attempt there ever was, the latest last
 	locks    map[string]*driver.Lock
+	before   map[string]driver.Lock // the rows after the call before
+	leaving  []driver.Place         // whom the call in progress may remove
 	marks    int
 	log      []string
 }
@@ -62,6 +64,8 @@ func newModel(w *world, seed uint64) *model {
 		names: []string{"a", "b", "c"},
 		conns: []driver.Conn{w.connect(), w.connect(), w.connect()},
 		locks: map[string]*driver.Lock{},
+
+		before: map[string]driver.Lock{},
 	}
 	for range 4 {
 		m.join()
@@ -170,9 +174,9 @@ func (m *model) acquireAs(a driver.Attempt, wait bool) {
 func (m *model) release(a driver.Attempt) {
 	m.Helper()
 	m.note("release %v", a)
-	want := driver.Absent
+	m.mayLeave(a.Place())
 	before := m.lock(a.Name).Fence
-	want = machine.Release(m.lock(a.Name), a.Place(), time.Time{})
+	want := machine.Release(m.lock(a.Name), a.Place(), time.Time{})
 	got, err := m.connOf(a.Lease).Release(m.ctx(), a)
 	if err != nil {
 		m.failf("Release: %v", err)
@@ -203,6 +207,12 @@ func (m *model) takeOver(name string) {
 	}
 	ended := m.aFence(name)
 	m.note("take over %q ended %d gone %v", name, ended, gone)
+	for _, p := range everybody(*m.lock(name)) {
+		revoked := p == m.lock(name).Holder && m.lock(name).Mark != nil && m.lock(name).Fence == ended
+		if revoked || slices.Contains(gone, p.Lease) {
+			m.mayLeave(p)
+		}
+	}
 	before := m.lock(name).Fence
 	machine.TakeOver(m.lock(name), gone, ended, time.Time{})
 	if err := pick(m.rand, m.conns).TakeOver(m.ctx(), name, gone, ended); err != nil {
@@ -339,8 +349,10 @@ func (m *model) adopt(want *driver.Lock, before uint64, got driver.Lock) {
 // compare compares all rows with the model's.
 func (m *model) compare() {
 	m.Helper()
+	defer func() { m.leaving = nil }()
 	view := m.read(driver.Query{Limit: len(m.names) + 1})
 	for _, got := range view.Locks {
+		m.checkRules(got)
 		m.equal(*m.lock(got.Name), got)
 		m.leasesOf(view, got)
 	}
