@@ -1,0 +1,74 @@
+// Package check judges a history: whether what the clients were told, and what
+// was left in the database, is what mutual exclusion allows.
+//
+// It is sound, not complete: what it reports is a violation, given the clock of
+// the machine; a violation between two readings of that clock escapes it.
+package check
+
+import (
+	"fmt"
+
+	"github.com/leaseholdgo/leasehold/faults/internal/database"
+	"github.com/leaseholdgo/leasehold/faults/internal/history"
+)
+
+// Remains are what is in the database when all clients have ended.
+type Remains struct {
+	Counters map[string]int64
+	Ledger   []database.Entry
+	Owners   []string // of the leases that have a row
+
+	// Stuck are the names that a fresh client could not acquire in time.
+	Stuck []string
+	// Taken are the names whose row has a holder or a queue after that.
+	Taken []string
+}
+
+// Kind names a rule.
+type Kind string
+
+// The rules.
+const (
+	// Overlap: two believed at one instant that they held the same name.
+	Overlap Kind = "overlap"
+	// Fence: a fence was given twice, or does not rise with the grants.
+	Fence Kind = "fence"
+	// Belief: a client believed in its lock after its trust deadline.
+	Belief Kind = "belief"
+	// Counter: an increment was lost, appeared from nowhere, or was written by
+	// somebody who had let go of the lock or lost it to another.
+	Counter Kind = "counter"
+	// Ghost: something is held, queued or leased by nobody.
+	Ghost Kind = "ghost"
+)
+
+// Violation is one breach of a rule.
+type Violation struct {
+	Kind Kind
+	Name string // of the lock; may be empty
+	Text string
+}
+
+func (v Violation) String() string {
+	if v.Name == "" {
+		return fmt.Sprintf("%s: %s", v.Kind, v.Text)
+	}
+	return fmt.Sprintf("%s of %q: %s", v.Kind, v.Name, v.Text)
+}
+
+// Run returns all violations in a history, whose events are in order of their
+// instants, and in what remains.
+func Run(events []history.Event, remains Remains) []Violation {
+	grants := collect(events)
+	var all []Violation
+	all = append(all, overlaps(grants)...)
+	all = append(all, fences(grants)...)
+	all = append(all, beliefs(events)...)
+	all = append(all, counters(events, remains)...)
+	all = append(all, ghosts(events, remains)...)
+	return all
+}
+
+func violation(kind Kind, name, format string, args ...any) Violation {
+	return Violation{Kind: kind, Name: name, Text: fmt.Sprintf(format, args...)}
+}

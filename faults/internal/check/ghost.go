@@ -1,0 +1,75 @@
+package check
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/faults/internal/history"
+)
+
+// ghosts finds locks that cannot be had, rows that name somebody, and leases of
+// clients that were closed in peace, though no client is left.
+//
+// A process that was killed while it held and awaited nothing leaves its lease's
+// row behind, and so may one that was disturbed: such a row is in nobody's way.
+// See Orphans.
+func ghosts(events []history.Event, remains Remains) (found []Violation) {
+	for _, name := range remains.Stuck {
+		found = append(found, violation(Ghost, name, "it could not be acquired after all clients had ended"))
+	}
+	for _, name := range remains.Taken {
+		found = append(found, violation(Ghost, name, "it has a holder or a queue after all clients have ended"))
+	}
+	lives := lifetimes(events)
+	for _, owner := range remains.Owners {
+		if l, ok := lives[owner]; !ok || !l.disturbed(owner, events) {
+			found = append(found, violation(Ghost, "", "a lease of %s is left, which was closed in peace", cmp.Or(owner, "nobody")))
+		}
+	}
+	return found
+}
+
+// Orphans returns how many of the leases that are left belong to clients that
+// were killed or disturbed.
+func Orphans(events []history.Event, remains Remains) int {
+	lives := lifetimes(events)
+	n := 0
+	for _, owner := range remains.Owners {
+		if l, ok := lives[owner]; ok && l.disturbed(owner, events) {
+			n++
+		}
+	}
+	return n
+}
+
+// lifetime is from Opened to Closed; a client that was not closed has no end.
+type lifetime struct{ opened, closed time.Duration }
+
+func lifetimes(events []history.Event) map[string]*lifetime {
+	lives := map[string]*lifetime{}
+	for _, e := range events {
+		switch e.Kind {
+		case history.Opened:
+			lives[e.Client] = &lifetime{e.At, never}
+		case history.Closed:
+			if l := lives[e.Client]; l != nil {
+				l.closed = e.At
+			}
+		}
+	}
+	return lives
+}
+
+// disturbed reports whether a fault touched the client while it was open: one of
+// its process, or of the server.
+func (l *lifetime) disturbed(client string, events []history.Event) bool {
+	return slices.ContainsFunc(events, func(e history.Event) bool {
+		fault := e.Kind == history.Fault || e.Kind == history.Healed || e.Kind == history.Killed
+		return fault && (e.Client == "" || e.Client == history.Process(client)) && l.opened <= e.At && e.At <= l.closed
+	})
+}
+
+// never is an instant after all others.
+const never = time.Duration(math.MaxInt64)

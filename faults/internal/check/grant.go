@@ -1,0 +1,163 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/faults/internal/history"
+)
+
+// key names one acquisition.
+type key struct {
+	client string
+	op     uint64
+}
+
+// grant is a lock that was granted to a client, and the time for which the client
+// surely believed in it: from granted to end, which it does not include.
+type grant struct {
+	key
+	name    string
+	fence   uint64
+	called  time.Duration
+	granted time.Duration
+	end     time.Duration
+}
+
+func (g *grant) String() string {
+	return fmt.Sprintf("client %s, fence %d, believed from %v to %v", g.client, g.fence, g.granted, g.end)
+}
+
+func (g *grant) believed() bool { return g.granted < g.end }
+
+// collect returns the grants of each name in the order of granted.
+//
+// Belief is computed, not sampled: it lasts until the last deadline known, unless
+// the lock was let go of, its client closed or its process killed before. A loss
+// for another reason does not shorten it: nobody may be granted a lock before the
+// deadline of its last holder.
+func collect(events []history.Event) map[string][]*grant {
+	called := map[key]time.Duration{}
+	grants := map[key]*grant{}
+	ended := map[string]time.Duration{} // by client or process
+	for _, e := range events {
+		k := key{e.Client, e.Op}
+		switch e.Kind {
+		case history.Called:
+			called[k] = e.At
+		case history.Granted:
+			grants[k] = &grant{key: k, name: e.Name, fence: e.Fence, called: called[k], granted: e.At, end: e.Until}
+		case history.Believed:
+			extend(grants[k], e.Until)
+		case history.LetGo:
+			shorten(grants[k], e.At)
+		case history.Closing, history.Killed:
+			ended[e.Client] = e.At
+		}
+	}
+	byName := map[string][]*grant{}
+	for _, g := range grants {
+		for _, ender := range []string{g.client, history.Process(g.client)} {
+			if at, ok := ended[ender]; ok {
+				shorten(g, at)
+			}
+		}
+		byName[g.name] = append(byName[g.name], g)
+	}
+	for _, list := range byName {
+		slices.SortFunc(list, func(a, b *grant) int {
+			return cmp.Or(cmp.Compare(a.granted, b.granted), cmp.Compare(a.fence, b.fence))
+		})
+	}
+	return byName
+}
+
+// extend and shorten ignore a grant that was not recorded: its process was killed
+// before it could believe in anything.
+func extend(g *grant, until time.Duration) {
+	if g != nil {
+		g.end = max(g.end, until)
+	}
+}
+
+func shorten(g *grant, at time.Duration) {
+	if g != nil {
+		g.end = min(g.end, at)
+	}
+}
+
+// overlaps finds beliefs in the same name that overlap.
+func overlaps(grants map[string][]*grant) (found []Violation) {
+	for name, list := range grants {
+		var last *grant // the one believed in for the longest so far
+		for _, g := range list {
+			if !g.believed() {
+				continue
+			}
+			if last != nil && g.granted < last.end {
+				found = append(found, violation(Overlap, name, "%v; and %v", last, g))
+			}
+			if last == nil || g.end > last.end {
+				last = g
+			}
+		}
+	}
+	return found
+}
+
+// fences finds fences given twice, and grants whose fence is smaller than that of a
+// grant which came surely before: one that was believed in before this one was, or
+// that returned before this one was asked for.
+func fences(grants map[string][]*grant) (found []Violation) {
+	for name, list := range grants {
+		owner := map[uint64]*grant{}
+		var highest *grant // of those believed in so far
+		for _, g := range list {
+			if other := owner[g.fence]; other != nil {
+				found = append(found, violation(Fence, name, "given twice: %v; and %v", other, g))
+			}
+			owner[g.fence] = g
+			if !g.believed() {
+				continue
+			}
+			if highest != nil && g.fence < highest.fence {
+				found = append(found, violation(Fence, name, "falls: %v; then %v", highest, g))
+			}
+			if highest == nil || g.fence > highest.fence {
+				highest = g
+			}
+		}
+		found = append(found, reordered(name, list)...)
+	}
+	return found
+}
+
+// reordered compares every grant with those that returned before it was called.
+func reordered(name string, list []*grant) (found []Violation) {
+	byCall := slices.SortedFunc(slices.Values(list), func(a, b *grant) int { return cmp.Compare(a.called, b.called) })
+	next, highest := 0, (*grant)(nil)
+	for _, g := range byCall {
+		for ; next < len(list) && list[next].granted < g.called; next++ {
+			if highest == nil || list[next].fence > highest.fence {
+				highest = list[next]
+			}
+		}
+		if highest != nil && g.fence < highest.fence {
+			found = append(found, violation(Fence, name, "falls: %v; then asked for and granted %v", highest, g))
+		}
+	}
+	return found
+}
+
+// beliefs finds those who believed in a lock after its deadline.
+func beliefs(events []history.Event) (found []Violation) {
+	for _, e := range events {
+		if e.Kind == history.Believed && e.At > e.Limit {
+			found = append(found, violation(Belief, e.Name, "client %s, fence %d: Held was true at %v, %v after the deadline",
+				e.Client, e.Fence, e.At, e.At-e.Limit))
+		}
+	}
+	return found
+}

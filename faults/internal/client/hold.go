@@ -1,0 +1,84 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/faults/internal/database"
+	"github.com/leaseholdgo/leasehold/faults/internal/history"
+)
+
+// hold is a lock in the hands of a worker.
+type hold struct {
+	*worker
+	op    uint64
+	lock  *leasehold.Lock
+	until time.Duration // the last deadline recorded; of the watching goroutine
+	tries int           // increments begun
+}
+
+// work does what the lock is for. Some works go on after the lock is lost, as
+// works do that do not look: only the guard then protects the counter.
+func (h *hold) work(ctx context.Context) {
+	length := between(h.r, 0, 20*time.Millisecond)
+	switch h.r.IntN(40) {
+	case 0:
+		length = between(h.r, 0, 2*h.cfg.TTL) // over some renewals
+	case 1, 2:
+		length = between(h.r, 0, 300*time.Millisecond)
+	}
+	for range h.r.IntN(3) {
+		if h.lock.Held() || h.r.IntN(2) == 0 {
+			h.increment(ctx)
+		}
+	}
+	lasting, stop := h.lock.Bind(ctx)
+	defer stop()
+	pause(lasting, length)
+	if h.r.IntN(4) == 0 || lasting.Err() != nil && ctx.Err() == nil {
+		h.increment(ctx)
+	}
+}
+
+// increment makes one guarded increment, and records what became of it.
+func (h *hold) increment(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, between(h.r, 100*time.Millisecond, 2*h.cfg.TTL))
+	defer cancel()
+	h.tries++
+	e := history.Event{
+		Kind: history.Begun, Op: h.op, Name: h.lock.Name(), Fence: h.lock.Fence(),
+		ID: fmt.Sprintf("%s/%d/%d", h.name, h.op, h.tries),
+	}
+	h.record(e)
+	think := between(h.r, 0, database.Think(h.cfg.Database.Kind))
+	outcome, err := h.database.Increment(ctx, h.lock, e.ID, func() {
+		if h.lock.Name() != h.cfg.Private && h.told() {
+			stopSelf()
+		}
+		pause(ctx, think)
+	})
+	e.Kind = map[database.Outcome]history.Kind{
+		database.Aborted: history.Aborted, database.Committed: history.Acked, database.Unknown: history.Unknown,
+	}[outcome]
+	e.Detail = describe(err)
+	h.record(e)
+}
+
+// letGo releases the lock, and sometimes goes on writing, which must fail.
+func (h *hold) letGo() {
+	ctx, cancel := context.WithTimeout(context.Background(), between(h.r, 0, h.cfg.TTL))
+	defer cancel()
+	h.record(history.Event{Kind: history.LetGo, Op: h.op, Name: h.lock.Name(), Fence: h.lock.Fence()})
+	var err error
+	if h.r.IntN(3) == 0 {
+		err = h.lock.Close()
+	} else {
+		err = h.lock.Release(ctx)
+	}
+	h.record(history.Event{Kind: history.Released, Op: h.op, Name: h.lock.Name(), Fence: h.lock.Fence(), Detail: describe(err)})
+	if h.r.IntN(20) == 0 {
+		h.increment(context.Background())
+	}
+}

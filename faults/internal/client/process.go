@@ -1,0 +1,121 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/faults/internal/database"
+	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/internal/clock"
+)
+
+// process is this process.
+type process struct {
+	cfg      Config
+	database database.Database
+	history  *history.Writer
+	ops      atomic.Uint64
+	stop     atomic.Int64 // stop inside a guarded transaction that comes before this instant
+}
+
+// Main runs a client process until its standard input ends, which it does with
+// the parent process, however that ends.
+func Main(cfg Config) (err error) {
+	w, err := history.Create(cfg.Directory, cfg.Process)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	db, err := database.Open(context.Background(), cfg.Database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+
+	p := &process{cfg: cfg, database: db, history: w}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { // ends with the process
+		defer cancel()
+		p.obey(os.Stdin)
+	}()
+	r := p.dice(0)
+	for nth := 1; ctx.Err() == nil; nth++ {
+		p.session(ctx, nth, r)
+	}
+	return nil
+}
+
+// orderLife is how long an order to stop inside a transaction is good for: not so
+// long that it is carried out when nobody reckons with it any more.
+const orderLife = 500 * time.Millisecond
+
+// told reports, once per order, whether the process is to stop itself now.
+func (p *process) told() bool {
+	until := p.stop.Swap(0)
+	return int64(clock.Boottime()) < until
+}
+
+// obey takes orders until there are no more.
+func (p *process) obey(orders io.Reader) {
+	for lines := bufio.NewScanner(orders); lines.Scan(); {
+		if lines.Text() == StopInside {
+			p.stop.Store(int64(clock.Boottime() + orderLife))
+		}
+	}
+}
+
+// dice returns the source of randomness of one goroutine.
+func (p *process) dice(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(p.cfg.Seed, stream)) }
+
+// workers is how many goroutines work on the hot names; one more works on the
+// private name.
+const workers = 4
+
+// session opens a client, works with it for a while, and closes it: mostly after
+// the work has ended, sometimes under the hands of the workers.
+func (p *process) session(ctx context.Context, nth int, r *rand.Rand) {
+	s, err := p.open(ctx, nth)
+	if err != nil {
+		pause(ctx, 50*time.Millisecond) // the server may be down
+		return
+	}
+	work, cancel := context.WithTimeout(ctx, between(r, 2*time.Second, 12*time.Second))
+	defer cancel()
+	var wg sync.WaitGroup
+	for n := range workers + 1 {
+		names := p.cfg.Hot
+		if n == workers {
+			names = []string{p.cfg.Private}
+		}
+		worker := &worker{session: s, names: names, r: p.dice(uint64(nth*100 + n + 1))}
+		wg.Go(func() { worker.run(work) })
+	}
+	<-work.Done()
+	if r.IntN(2) == 0 {
+		wg.Wait()
+	}
+	s.close()
+	wg.Wait()
+}
+
+// between returns a random duration.
+func between(r *rand.Rand, from, to time.Duration) time.Duration {
+	return from + time.Duration(r.Int64N(int64(to-from)))
+}
+
+// pause sleeps until d has passed or ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,59 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/faults/internal/history"
+)
+
+// session is one client of the library, from Open to Close.
+type session struct {
+	*process
+	name   string
+	client *leasehold.Client
+}
+
+func (p *process) open(ctx context.Context, nth int) (*session, error) {
+	s := &session{process: p, name: fmt.Sprintf("%s.%d", p.cfg.Process, nth)}
+	s.record(history.Event{Kind: history.Opened})
+	client, err := leasehold.Open(ctx, p.database.Store(), leasehold.Config{TTL: p.cfg.TTL, Owner: s.name})
+	if err != nil && !errors.Is(err, leasehold.ErrUnavailable) && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, err) // nothing under test should cause another one
+		os.Exit(2)
+	}
+	s.client = client
+	return s, err
+}
+
+func (s *session) close() {
+	s.record(history.Event{Kind: history.Closing})
+	err := s.client.Close()
+	s.record(history.Event{Kind: history.Closed, Detail: describe(err)})
+}
+
+// record records an event of this client.
+func (s *session) record(e history.Event) {
+	e.Client = s.name
+	s.history.Record(e)
+}
+
+// describe names the kind of an error; it is empty for none.
+func describe(err error) string {
+	if err == nil {
+		return ""
+	}
+	for _, kind := range []error{
+		leasehold.ErrLost, leasehold.ErrHeld, leasehold.ErrClosed, leasehold.ErrNotHeld,
+		leasehold.ErrUnavailable, leasehold.ErrOutcomeUnknown,
+		context.DeadlineExceeded, context.Canceled,
+	} {
+		if errors.Is(err, kind) {
+			return kind.Error()
+		}
+	}
+	return err.Error()
+}

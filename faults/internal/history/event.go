@@ -1,0 +1,64 @@
+// Package history records what clients and nemeses did, and when, so that it can
+// be checked afterwards.
+//
+// Instants are of CLOCK_BOOTTIME: they count suspension, and those of all processes
+// of one machine are comparable. Where an instant cannot be known exactly, the one
+// recorded errs to the side on which a check may miss something but accuses
+// nobody wrongly.
+package history
+
+import (
+	"strings"
+	"time"
+)
+
+// Kind says what happened.
+type Kind string
+
+// What a client records. Op numbers the acquisition that the event belongs to.
+const (
+	Opened   Kind = "opened"   // a client was opened
+	Closing  Kind = "closing"  // its Close is about to be called: it believes in nothing from here on
+	Closed   Kind = "closed"   // its Close returned
+	Called   Kind = "called"   // an acquisition is about to begin
+	Granted  Kind = "granted"  // it returned a lock: Fence, and Until as in Believed
+	Refused  Kind = "refused"  // it returned none; Detail says why
+	Believed Kind = "believed" // Held was true at an instant not before At, when the deadline was in [Until, Limit]
+	Lost     Kind = "lost"     // the lock's context has ended by loss; Detail says why
+	LetGo    Kind = "let go"   // Release or Close of the lock is about to be called
+	Released Kind = "released" // it returned; Detail is empty or says what it returned
+
+	Begun   Kind = "begun"   // a guarded increment, ID, is about to begin
+	Acked   Kind = "acked"   // its commit succeeded
+	Aborted Kind = "aborted" // it failed before its commit was sent
+	Unknown Kind = "unknown" // its commit failed
+)
+
+// What the nemeses record. Client is the victim; empty: the server.
+const (
+	Fault  Kind = "fault"  // Detail names it
+	Healed Kind = "healed" // the end of a fault that lasts
+	Killed Kind = "killed" // the process Client is about to be killed
+)
+
+// Event is one line of a history.
+type Event struct {
+	At     time.Duration `json:"at"`
+	Client string        `json:"client,omitempty"`
+	Kind   Kind          `json:"kind"`
+	Op     uint64        `json:"op,omitempty"`
+	Name   string        `json:"name,omitempty"`
+	Fence  uint64        `json:"fence,omitempty"`
+	Until  time.Duration `json:"until,omitempty"`
+	Limit  time.Duration `json:"limit,omitempty"`
+	ID     string        `json:"id,omitempty"`
+	Detail string        `json:"detail,omitempty"`
+}
+
+// Process returns the process of a client: of "3.2.1", the first client that the
+// second process in place 3 opened, it is "3.2".
+func Process(client string) string {
+	place, rest, _ := strings.Cut(client, ".")
+	nth, _, _ := strings.Cut(rest, ".")
+	return place + "." + nth
+}

@@ -1,0 +1,60 @@
+package nemesis
+
+import (
+	"context"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/faults/internal/fleet"
+)
+
+// stop stops a process for longer than its lease is trusted, mostly.
+func (n *nemesis) stop(ctx context.Context) { n.stopWith(ctx, (*fleet.Taken).Stop) }
+
+// stopInside stops a process while it holds a guarded transaction open.
+func (n *nemesis) stopInside(ctx context.Context) { n.stopWith(ctx, (*fleet.Taken).StopInside) }
+
+func (n *nemesis) stopWith(ctx context.Context, stop func(*fleet.Taken) error) {
+	length := n.between(n.TTL/2, n.TTL*9/4)
+	n.harm(func(t *fleet.Taken) error {
+		if err := stop(t); err != nil {
+			return err
+		}
+		n.wait(ctx, length)
+		return t.Continue()
+	})
+}
+
+// kill kills a process, and starts another one in its place after a while.
+func (n *nemesis) kill(ctx context.Context) {
+	length := n.between(0, time.Second)
+	n.harm(func(t *fleet.Taken) error {
+		if err := t.Kill(); err != nil {
+			return err
+		}
+		n.wait(ctx, length)
+		return t.Replace()
+	})
+}
+
+// harm does something to a random place, in the background. It does nothing if
+// enough places are being harmed.
+func (n *nemesis) harm(do func(*fleet.Taken) error) {
+	place := n.r.IntN(n.Places)
+	select {
+	case n.busy <- struct{}{}:
+	default:
+		return
+	}
+	t := n.Fleet.Take(place)
+	if t == nil {
+		<-n.busy
+		return
+	}
+	n.wg.Go(func() {
+		defer func() { <-n.busy }()
+		defer t.Leave()
+		if err := do(t); err != nil {
+			n.failed(err)
+		}
+	})
+}
