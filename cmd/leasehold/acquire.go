@@ -42,7 +42,7 @@ func acquire(ctx context.Context, j job, tell func(string)) grant {
 		if cause := context.Cause(ctx); cause != nil {
 			g.err = cause
 		}
-		g.close()
+		g.close(quickClose)
 	}
 	return g
 }
@@ -124,12 +124,13 @@ func waitingLine(info leasehold.Info) string {
 	return line + fmt.Sprintf(", %d ahead in the queue", ahead)
 }
 
-// closeTimeout bounds what is sent to the database when all is over. What does
-// not get through in time is cleared by the lease's expiry.
-const closeTimeout = 2 * time.Second
+// quickClose bounds what is sent to the database when nothing more is owed to
+// anybody: the attempt was given up, or the lock is lost. What does not get
+// through is cleared by the lease's expiry.
+const quickClose = time.Second
 
-// close gives back the lock, if there is one, and ends the client.
-func (g *grant) close() {
+// close gives back the lock, if there is one, and ends the client, within limit.
+func (g *grant) close(limit time.Duration) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -141,7 +142,7 @@ func (g *grant) close() {
 	}()
 	select {
 	case <-done:
-	case <-time.After(closeTimeout):
+	case <-time.After(limit):
 	}
 }
 

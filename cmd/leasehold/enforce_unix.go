@@ -44,8 +44,8 @@ func (f *front) enforce() bool {
 }
 
 // reportGrace is how long the front waits, after the deadline, for a keeper that
-// lives to release the lock and to say how it ended.
-const reportGrace = 3 * time.Second
+// lives to end the client and to say how it ended.
+const reportGrace = 2 * quickClose
 
 // overrule kills the command because the trust deadline has passed, and the
 // keeper too if it does not stir.

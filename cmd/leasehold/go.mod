@@ -3,6 +3,7 @@ module github.com/leaseholdgo/leasehold/cmd/leasehold
 go 1.26.0
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/leaseholdgo/leasehold v0.0.0
 	github.com/leaseholdgo/leasehold/postgres v0.0.0

@@ -157,7 +157,13 @@ func start(t *testing.T, db string, args ...string) *run {
 
 func startWith(t *testing.T, env []string, args ...string) *run {
 	t.Helper()
-	r := &run{Cmd: exec.Command(tool, args...), t: t, done: make(chan struct{})}
+	return startProgram(t, tool, env, args...)
+}
+
+// startProgram starts a program that becomes the tool.
+func startProgram(t *testing.T, program string, env []string, args ...string) *run {
+	t.Helper()
+	r := &run{Cmd: exec.Command(program, args...), t: t, done: make(chan struct{})}
 	r.Env, r.Stdout, r.Stderr = env, &r.out, &r.errOut
 	r.WaitDelay = 5 * time.Second // for output held open by what is left running
 	if err := r.Start(); err != nil {

@@ -116,7 +116,7 @@ func (k *keeper) loop() {
 			k.obey(m)
 		case g := <-k.grants:
 			if g.err == nil && k.quit != nil {
-				g.close()
+				g.close(quickClose)
 				g.err = k.quit
 			}
 			if g.err != nil {
@@ -199,11 +199,12 @@ func (k *keeper) report(status int, text string) {
 // finish gives the lock back, now that nobody is left who could rely on it.
 func (k *keeper) finish() {
 	k.page.deadline.Store(0)
-	k.grant.close()
 	if k.lost != nil {
+		k.grant.close(quickClose)
 		k.report(statusLost, fmt.Sprintf("lock %q lost: %v; the command was ended", k.job.Name, reasonOf(k.lost)))
 		return
 	}
+	k.grant.close(k.job.TTL)
 	k.report(k.status, "")
 }
 

@@ -27,7 +27,7 @@ func runJob(j job) int {
 		say(text)
 		return status
 	}
-	defer g.close()
+	defer g.close(j.TTL)
 	return runUnder(j, g)
 }
 
