@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -22,7 +21,6 @@ type conn struct {
 	convert  bool // the file is ours, to be put into WAL mode
 
 	writer, reader, keeper *lane
-	watch                  *sql.DB
 
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
@@ -51,11 +49,10 @@ func newConn(path string, leases *leaseDir, patience time.Duration, convert bool
 		listeners: map[*listener]struct{}{},
 	}
 	c.life, c.end = context.WithCancelCause(context.Background())
-	var errs [4]error
-	c.writer, errs[0] = newLane(path, "immediate")
-	c.reader, errs[1] = newLane(path, "deferred")
-	c.keeper, errs[2] = newLane(path, "deferred")
-	c.watch, errs[3] = openDB(dsn(path, "deferred"))
+	var errs [3]error
+	c.writer, errs[0] = newLane(path, readWrite)
+	c.reader, errs[1] = newLane(path, readOnly)
+	c.keeper, errs[2] = newLane(path, readOnly)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, driver.Permanent(err)
 	}
@@ -95,5 +92,5 @@ func (c *conn) Close() error {
 		return nil
 	}
 	c.leases.close()
-	return errors.Join(c.writer.db.Close(), c.reader.db.Close(), c.keeper.db.Close(), c.watch.Close())
+	return errors.Join(c.writer.close(), c.reader.close(), c.keeper.close())
 }

@@ -20,17 +20,21 @@ import (
 // before the next one begins. So what a caller gave up on never takes effect
 // after a later call of the same lane.
 type lane struct {
-	db   *sql.DB
-	turn chan struct{} // holds one element while an operation runs
+	db    *sql.DB
+	begin string
+	turn  chan struct{} // holds one element while an operation runs
+
+	// The fields below belong to the operation that runs.
+	conn  *sql.Conn // nil until it is needed
+	stmts map[string]*sql.Stmt
 }
 
 func newLane(path, begin string) (*lane, error) {
-	db, err := openDB(dsn(path, begin))
+	db, err := openDB(dsn(path))
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1)
-	return &lane{db: db, turn: make(chan struct{}, 1)}, nil
+	return &lane{db: db, begin: begin, turn: make(chan struct{}, 1)}, nil
 }
 
 func openDB(dsn string) (*sql.DB, error) {
@@ -43,13 +47,13 @@ func openDB(dsn string) (*sql.DB, error) {
 
 // dsn sets what safety needs, whatever the defaults of the library. SQLite's own
 // wait for locks cannot be interrupted, so it is off and retry waits instead.
-func dsn(path, begin string) string {
+func dsn(path string) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // a drive letter: file:///C:/...
 	}
 	u := url.URL{Scheme: "file", Path: path}
-	return u.String() + "?_pragma=busy_timeout(0)&_pragma=synchronous(FULL)&_error_rc=1&_txlock=" + begin
+	return u.String() + "?_pragma=busy_timeout(0)&_pragma=synchronous(FULL)&_error_rc=1"
 }
 
 // do runs op on the lane. It returns when ctx ends or c is closed, even if op

@@ -20,8 +20,8 @@ func (c *conn) CreateLease(ctx context.Context, l driver.Lease) (driver.Renewal,
 		if err := c.leases.lock(l.ID); err != nil {
 			return driver.Renewal{}, err
 		}
-		return inTx(c.writer.db, func(tx *tx) (driver.Renewal, error) {
-			_, err := tx.Exec(`
+		return inTx(c.writer, func(tx *tx) (driver.Renewal, error) {
+			err := tx.exec(`
 				INSERT INTO leasehold_lease (id, notice, ttl, owner, host, pid, app, created_at)
 				VALUES (?, 0, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (id) DO NOTHING`,
@@ -45,7 +45,7 @@ func (c *conn) RenewLease(ctx context.Context, id driver.ID) (driver.Renewal, er
 		case !c.leases.kept(id):
 			return driver.Renewal{}, fmt.Errorf("%w: its file was deleted", driver.ErrLeaseGone)
 		}
-		return inTx(c.keeper.db, func(tx *tx) (driver.Renewal, error) { return c.renew(tx, id) })
+		return inTx(c.keeper, func(tx *tx) (driver.Renewal, error) { return c.renew(tx, id) })
 	})
 }
 
@@ -59,7 +59,7 @@ func (c *conn) renew(tx *tx, id driver.ID) (driver.Renewal, error) {
 }
 
 func (t *tx) renewal(id driver.ID) (r driver.Renewal, err error) {
-	err = t.QueryRow(`SELECT epoch, notice FROM leasehold_meta, leasehold_lease WHERE id = ?`, id[:]).Scan(&r.Epoch, &r.Notice)
+	err = t.row(`SELECT epoch, notice FROM leasehold_meta, leasehold_lease WHERE id = ?`, id[:]).Scan(&r.Epoch, &r.Notice)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = driver.ErrLeaseGone
 	}
@@ -73,7 +73,7 @@ func (t *tx) renewal(id driver.ID) (r driver.Renewal, err error) {
 // inherited the file do not count.
 func (c *conn) EndLease(ctx context.Context, id driver.ID, grounds driver.Grounds) (bool, error) {
 	return do(ctx, c, c.writer, func(context.Context) (bool, error) {
-		ended, err := inTx(c.writer.db, func(tx *tx) (bool, error) { return c.endLease(tx, id, grounds) })
+		ended, err := inTx(c.writer, func(tx *tx) (bool, error) { return c.endLease(tx, id, grounds) })
 		if ended && (grounds.Own || !c.leases.alive(id)) {
 			err = c.leases.remove(id)
 		}
@@ -94,7 +94,7 @@ func (c *conn) endLease(tx *tx, id driver.ID, grounds driver.Grounds) (bool, err
 	if !grounds.Own && l.Liveness != driver.Dead || !hold(l, grounds) {
 		return false, nil
 	}
-	_, err = tx.Exec(`DELETE FROM leasehold_lease WHERE id = ?`, id[:])
+	err = tx.exec(`DELETE FROM leasehold_lease WHERE id = ?`, id[:])
 	return err == nil, err
 }
 
@@ -114,7 +114,7 @@ func hold(l driver.LeaseState, grounds driver.Grounds) bool {
 func (t *tx) lease(id driver.ID) (l driver.LeaseState, err error) {
 	var ttl, created int64
 	l.ID = id
-	err = t.QueryRow(`SELECT ttl, owner, host, pid, app, created_at FROM leasehold_lease WHERE id = ?`, id[:]).
+	err = t.row(`SELECT ttl, owner, host, pid, app, created_at FROM leasehold_lease WHERE id = ?`, id[:]).
 		Scan(&ttl, &l.Owner, &l.Info.Host, &l.Info.PID, &l.Info.App, &created)
 	l.TTL = time.Duration(ttl) * time.Millisecond
 	l.Age = t.age(time.UnixMicro(created))

@@ -25,7 +25,7 @@ type listener struct {
 	lease driver.ID
 	wake  func(name string)
 	kick  chan struct{} // holds one request to look at once, whatever the counter says
-	db    *sql.Conn
+	lane  *lane
 
 	stale   bool  // the rows must be read, whatever the counter says
 	version int64 // the file's change counter, as this connection saw it
@@ -45,13 +45,13 @@ func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(name strin
 }
 
 func (c *conn) listen(ctx context.Context, lease driver.ID, wake func(string)) error {
-	db, err := c.watch.Conn(ctx)
+	lane, err := newLane(c.path, readOnly)
 	if err != nil {
 		return classify(err)
 	}
-	defer db.Close()
+	defer lane.close()
 	l := &listener{
-		c: c, lease: lease, wake: wake, db: db,
+		c: c, lease: lease, wake: wake, lane: lane,
 		kick:  make(chan struct{}, 1),
 		stale: true, notice: -1,
 		holders: map[driver.ID]*holder{},
@@ -139,7 +139,7 @@ func (l *listener) pause() time.Duration {
 // before the rows, so a change in between is seen again rather than missed.
 func (l *listener) look() error {
 	var version int64
-	if err := l.db.QueryRowContext(context.Background(), `PRAGMA data_version`).Scan(&version); err != nil {
+	if err := l.lane.row(`PRAGMA data_version`).Scan(&version); err != nil {
 		return err
 	}
 	if l.stale || version != l.version {
@@ -155,15 +155,14 @@ func (l *listener) look() error {
 
 // read looks at the rows that matter, in one snapshot.
 func (l *listener) read() error {
-	t, err := l.db.BeginTx(context.Background(), nil)
-	if err != nil {
-		return err
-	}
-	defer t.Rollback()
-	tx := &tx{t, now()}
-	if err := l.revoked(tx); err != nil {
-		return err
-	}
+	_, err := inTx(l.lane, func(tx *tx) (none struct{}, err error) {
+		return none, errors.Join(l.revoked(tx), l.queued(tx))
+	})
+	return err
+}
+
+// queued looks at the locks waited for.
+func (l *listener) queued(tx *tx) error {
 	needed := map[driver.ID]bool{} // whether the lease has a row
 	for _, a := range l.waiting() {
 		lock, err := tx.lock(a.Name)
@@ -189,7 +188,7 @@ func (l *listener) read() error {
 // changed, and for everything when the lease is gone.
 func (l *listener) revoked(tx *tx) error {
 	var notice int64
-	err := tx.QueryRow(`SELECT notice FROM leasehold_lease WHERE id = ?`, l.lease[:]).Scan(&notice)
+	err := tx.row(`SELECT notice FROM leasehold_lease WHERE id = ?`, l.lease[:]).Scan(&notice)
 	if errors.Is(err, sql.ErrNoRows) {
 		if l.notice >= 0 {
 			l.notice = -1
@@ -200,7 +199,7 @@ func (l *listener) revoked(tx *tx) error {
 	if err != nil || notice == l.notice {
 		return err
 	}
-	rows, err := tx.Query(`SELECT name FROM leasehold_lock WHERE holder_lease = ? AND mark_at IS NOT NULL`, l.lease[:])
+	rows, err := tx.query(`SELECT name FROM leasehold_lock WHERE holder_lease = ? AND mark_at IS NOT NULL`, l.lease[:])
 	if err != nil {
 		return err
 	}

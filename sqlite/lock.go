@@ -86,7 +86,7 @@ func (c *conn) Revoke(ctx context.Context, name string, fence uint64, mark drive
 		if err := tx.store(l); err != nil {
 			return none, err
 		}
-		_, err = tx.Exec(`UPDATE leasehold_lease SET notice = notice + 1 WHERE id = ?`, l.Holder.Lease[:])
+		err = tx.exec(`UPDATE leasehold_lease SET notice = notice + 1 WHERE id = ?`, l.Holder.Lease[:])
 		return none, err
 	})
 	return err

@@ -17,7 +17,7 @@ func (c *conn) Read(ctx context.Context, q driver.Query) (driver.View, error) {
 		l = c.keeper
 	}
 	return do(ctx, c, l, func(context.Context) (driver.View, error) {
-		v, err := inTx(l.db, func(tx *tx) (driver.View, error) { return tx.view(q) })
+		v, err := inTx(l, func(tx *tx) (driver.View, error) { return tx.view(q) })
 		now := time.Now()
 		for id, lease := range v.Leases {
 			c.leases.examine(&lease, now)
@@ -29,7 +29,7 @@ func (c *conn) Read(ctx context.Context, q driver.Query) (driver.View, error) {
 
 func (t *tx) view(q driver.Query) (driver.View, error) {
 	v := driver.View{Leases: map[driver.ID]driver.LeaseState{}}
-	if err := t.QueryRow(`SELECT epoch FROM leasehold_meta`).Scan(&v.Epoch); err != nil {
+	if err := t.row(`SELECT epoch FROM leasehold_meta`).Scan(&v.Epoch); err != nil {
 		return v, err
 	}
 	var err error
@@ -48,14 +48,9 @@ func (t *tx) view(q driver.Query) (driver.View, error) {
 
 // named reads the rows of these names, as far as they exist.
 func (t *tx) named(names []string) ([]driver.Lock, error) {
-	get, err := t.Prepare(`SELECT ` + columns + ` FROM leasehold_lock WHERE name = ?`)
-	if err != nil {
-		return nil, err
-	}
-	defer get.Close()
 	locks := make([]driver.Lock, 0, len(names))
 	for _, name := range names {
-		r, err := scan(get.QueryRow([]byte(name)))
+		r, err := t.load(name)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
@@ -73,7 +68,7 @@ func (t *tx) named(names []string) ([]driver.Lock, error) {
 
 // page reads rows in byte order of the name.
 func (t *tx) page(q driver.Query) ([]driver.Lock, error) {
-	rows, err := t.Query(`
+	rows, err := t.query(`
 		SELECT `+columns+` FROM leasehold_lock
 		WHERE name > ?1 AND name >= ?2 AND (?3 IS NULL OR name < ?3)
 		ORDER BY name LIMIT ?4`,

@@ -22,8 +22,6 @@ type row struct {
 	queue              []byte
 }
 
-type scanner interface{ Scan(dest ...any) error }
-
 func scan(s scanner) (r row, err error) {
 	err = s.Scan(&r.name, &r.fence, &r.lease, &r.ticket, &r.since, &r.markBy, &r.markReason, &r.markAt, &r.queue)
 	return r, err
@@ -31,7 +29,7 @@ func scan(s scanner) (r row, err error) {
 
 // lock reads the row of name; without one, it returns a lock that was never held.
 func (t *tx) lock(name string) (*driver.Lock, error) {
-	r, err := scan(t.QueryRow(`SELECT `+columns+` FROM leasehold_lock WHERE name = ?`, []byte(name)))
+	r, err := t.load(name)
 	if errors.Is(err, sql.ErrNoRows) {
 		return &driver.Lock{Name: name}, nil
 	}
@@ -39,6 +37,10 @@ func (t *tx) lock(name string) (*driver.Lock, error) {
 		return nil, err
 	}
 	return t.decode(r)
+}
+
+func (t *tx) load(name string) (row, error) {
+	return scan(t.row(`SELECT `+columns+` FROM leasehold_lock WHERE name = ?`, []byte(name)))
 }
 
 // decode checks every invariant of a row, because the file is open to anybody's
@@ -96,14 +98,13 @@ func place(lease, ticket []byte) driver.Place {
 // store writes the row of l.
 func (t *tx) store(l *driver.Lock) error {
 	r := encode(l)
-	_, err := t.Exec(`
+	return t.exec(`
 		INSERT INTO leasehold_lock (`+columns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET fence = excluded.fence,
 			holder_lease = excluded.holder_lease, holder_ticket = excluded.holder_ticket, since = excluded.since,
 			mark_by = excluded.mark_by, mark_reason = excluded.mark_reason, mark_at = excluded.mark_at,
 			queue = excluded.queue`,
 		r.name, r.fence, r.lease, r.ticket, r.since, r.markBy, r.markReason, r.markAt, r.queue)
-	return err
 }
 
 func encode(l *driver.Lock) row {

@@ -79,11 +79,11 @@ func (c *conn) migrate(ctx context.Context) (meta, error) {
 		if err := c.prepare(); err != nil {
 			return meta{}, err
 		}
-		m, err := current(c.writer.db)
+		m, err := current(c.writer)
 		if err != nil || m.version >= latest() {
 			return m, err
 		}
-		return inTx(c.writer.db, upgrade)
+		return inTx(c.writer, upgrade)
 	})
 	if err == nil && m.protocol > protocol {
 		err = driver.Permanent(fmt.Errorf("the tables in %s are of protocol %d and this program speaks %d: use a newer program", c.path, m.protocol, protocol))
@@ -94,15 +94,15 @@ func (c *conn) migrate(ctx context.Context) (meta, error) {
 // prepare refuses a file that cannot be written to, and puts one of our own into
 // WAL mode, in which readers and the writer do not wait for each other.
 func (c *conn) prepare() error {
-	if err := writable(c.writer.db); err != nil {
+	if err := c.writer.writable(); err != nil {
 		return err
 	}
 	var mode string
-	if err := c.writer.db.QueryRow(`PRAGMA journal_mode`).Scan(&mode); err != nil {
+	if err := c.writer.row(`PRAGMA journal_mode`).Scan(&mode); err != nil {
 		return err
 	}
 	if mode != "wal" && c.convert {
-		if err := c.writer.db.QueryRow(`PRAGMA journal_mode=WAL`).Scan(&mode); err != nil {
+		if err := c.writer.row(`PRAGMA journal_mode=WAL`).Scan(&mode); err != nil {
 			return err
 		}
 	}
@@ -112,13 +112,11 @@ func (c *conn) prepare() error {
 	return nil
 }
 
-func writable(db *sql.DB) error {
-	conn, err := db.Conn(context.Background())
-	if err != nil {
+func (l *lane) writable() error {
+	if _, err := l.prepare(`SELECT 1`); err != nil { // connects
 		return err
 	}
-	defer conn.Close()
-	return conn.Raw(func(c any) error {
+	return l.conn.Raw(func(c any) error {
 		readOnly, err := c.(interface{ IsReadOnly(string) (bool, error) }).IsReadOnly("main")
 		if err == nil && readOnly {
 			err = driver.Permanent(errors.New(hints[lib.SQLITE_READONLY]))
@@ -127,20 +125,15 @@ func writable(db *sql.DB) error {
 	})
 }
 
-// querier is a database or a transaction.
-type querier interface {
-	QueryRow(query string, args ...any) *sql.Row
-}
-
 // current returns the meta row; all zero if there is none.
-func current(q querier) (m meta, err error) {
+func current(l *lane) (m meta, err error) {
 	var exists bool
-	err = q.QueryRow(`SELECT count(*) FROM sqlite_schema WHERE name = 'leasehold_meta'`).Scan(&exists)
+	err = l.row(`SELECT count(*) FROM sqlite_schema WHERE name = 'leasehold_meta'`).Scan(&exists)
 	if err != nil || !exists {
 		return m, err
 	}
 	var ms int64
-	err = q.QueryRow(`SELECT version, protocol, max_ttl FROM leasehold_meta`).Scan(&m.version, &m.protocol, &ms)
+	err = l.row(`SELECT version, protocol, max_ttl FROM leasehold_meta`).Scan(&m.version, &m.protocol, &ms)
 	if errors.Is(err, sql.ErrNoRows) {
 		return m, corrupt("table", "leasehold_meta", "no row")
 	}
@@ -151,18 +144,18 @@ func current(q querier) (m meta, err error) {
 // upgrade applies the migrations that are missing. It looks again, because
 // another process may have been first.
 func upgrade(tx *tx) (meta, error) {
-	m, err := current(tx)
+	m, err := current(tx.lane)
 	if err != nil || m.protocol > protocol {
 		return m, err
 	}
 	err = eachMigration(m.version, func(_, text string) error {
-		_, err := tx.Exec(text)
+		_, err := tx.conn.ExecContext(context.Background(), text)
 		return err
 	})
 	if err != nil {
 		return m, err
 	}
-	return current(tx)
+	return current(tx.lane)
 }
 
 // latest returns the version of the schema that this program makes.

@@ -20,7 +20,7 @@ const sweepAge = time.Hour
 // are some.
 func (c *conn) sweep(ctx context.Context) error {
 	ids, err := do(ctx, c, c.reader, func(context.Context) ([]driver.ID, error) {
-		return inTx(c.reader.db, c.remains)
+		return inTx(c.reader, c.remains)
 	})
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (c *conn) sweep(ctx context.Context) error {
 
 // remains returns the leases made long ago whose clients are gone.
 func (c *conn) remains(tx *tx) ([]driver.ID, error) {
-	rows, err := tx.Query(`SELECT id FROM leasehold_lease WHERE created_at < ?`, tx.now.Add(-sweepAge).UnixMicro())
+	rows, err := tx.query(`SELECT id FROM leasehold_lease WHERE created_at < ?`, tx.now.Add(-sweepAge).UnixMicro())
 	if err != nil {
 		return nil, err
 	}
