@@ -31,8 +31,8 @@ const variable = "LEASEHOLD_FAULTS_CLIENT"
 // Orders that a process reads from its standard input, one a line. At its end the
 // process closes its client and exits.
 const (
-	// StopInside: the next guarded transaction on a hot name, if it comes within
-	// half a second, stops its own process with SIGSTOP in the middle.
+	// StopInside: the next guarded transaction on a hot name, if it comes soon,
+	// stops its own process with SIGSTOP in the middle.
 	StopInside = "stop inside"
 )
 

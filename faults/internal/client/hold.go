@@ -29,7 +29,7 @@ func (h *hold) work(ctx context.Context) {
 	case 1, 2:
 		length = between(h.r, 0, 300*time.Millisecond)
 	}
-	for range h.r.IntN(3) {
+	for range 1 + h.r.IntN(2) {
 		if h.lock.Held() || h.r.IntN(2) == 0 {
 			h.increment(ctx)
 		}

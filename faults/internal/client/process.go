@@ -54,7 +54,7 @@ func Main(cfg Config) (err error) {
 
 // orderLife is how long an order to stop inside a transaction is good for: not so
 // long that it is carried out when nobody reckons with it any more.
-const orderLife = 500 * time.Millisecond
+const orderLife = 1200 * time.Millisecond
 
 // told reports, once per order, whether the process is to stop itself now.
 func (p *process) told() bool {

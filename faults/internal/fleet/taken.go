@@ -24,7 +24,7 @@ func (t *Taken) Stop() error {
 }
 
 // patience is how long StopInside waits for a guarded transaction.
-const patience = 700 * time.Millisecond
+const patience = 1500 * time.Millisecond
 
 // StopInside stops the process in the middle of a guarded transaction, or
 // anywhere if there is none for some time.

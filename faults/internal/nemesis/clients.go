@@ -7,14 +7,18 @@ import (
 	"github.com/leaseholdgo/leasehold/faults/internal/fleet"
 )
 
-// stop stops a process for longer than its lease is trusted, mostly.
-func (n *nemesis) stop(ctx context.Context) { n.stopWith(ctx, (*fleet.Taken).Stop) }
+// stop stops a process, mostly for longer than its lease is trusted.
+func (n *nemesis) stop(ctx context.Context) {
+	n.stopWith(ctx, n.between(n.TTL/2, n.TTL*9/4), (*fleet.Taken).Stop)
+}
 
-// stopInside stops a process while it holds a guarded transaction open.
-func (n *nemesis) stopInside(ctx context.Context) { n.stopWith(ctx, (*fleet.Taken).StopInside) }
+// stopInside stops a process while it holds a guarded transaction open, for so
+// long that its lease expires, and others would take over the lock if they could.
+func (n *nemesis) stopInside(ctx context.Context) {
+	n.stopWith(ctx, n.between(n.TTL*4/3, n.TTL*9/4), (*fleet.Taken).StopInside)
+}
 
-func (n *nemesis) stopWith(ctx context.Context, stop func(*fleet.Taken) error) {
-	length := n.between(n.TTL/2, n.TTL*9/4)
+func (n *nemesis) stopWith(ctx context.Context, length time.Duration, stop func(*fleet.Taken) error) {
 	n.harm(func(t *fleet.Taken) error {
 		if err := stop(t); err != nil {
 			return err

@@ -54,8 +54,8 @@ type fault struct {
 
 var (
 	ofClients = []fault{
-		{6, (*nemesis).stop},
-		{6, (*nemesis).stopInside},
+		{4, (*nemesis).stop},
+		{8, (*nemesis).stopInside},
 		{4, (*nemesis).kill},
 	}
 	ofServers = []fault{
@@ -76,7 +76,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Server != nil {
 		faults = append(faults[:len(faults):len(faults)], ofServers...)
 	}
-	for n.failure() == nil && n.wait(ctx, n.between(100*time.Millisecond, 400*time.Millisecond)) {
+	for n.failure() == nil && n.wait(ctx, n.between(50*time.Millisecond, 300*time.Millisecond)) {
 		n.pick(faults).run(n, ctx)
 	}
 	n.wg.Wait()
