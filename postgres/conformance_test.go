@@ -10,6 +10,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	drivertest.Run(t, drivertest.Harness{
 		Open: func(t *testing.T) driver.Store {
 			return New(testPool(t), Config{Schema: testSchema(t)})

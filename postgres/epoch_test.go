@@ -14,12 +14,13 @@ import (
 // what clients see after a promotion.
 func failOver(t *testing.T, pool *pgxpool.Pool, schema string) {
 	t.Helper()
-	exec(t, pool, `UPDATE `+schema+`.epoch SET timeline = '000000FF'`)
+	execSQL(t, pool, `UPDATE `+schema+`.epoch SET timeline = '000000FF'`)
 }
 
 // Every call that grants or renews judges the incarnation it runs on, and a new
 // one gets one number, whoever sees it first.
 func TestEpochRisesOnceForAll(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	clients := make([]*client, 8)
@@ -52,6 +53,7 @@ func TestEpochRisesOnceForAll(t *testing.T) {
 
 // Hand-overs judge it, too, and go through in the same call.
 func TestEpochIsJudgedByHandOvers(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	holder, waiter := newClient(t, store), newClient(t, store)
@@ -75,12 +77,13 @@ func TestEpochIsJudgedByHandOvers(t *testing.T) {
 // While the epoch does not grant, nobody becomes a holder, by whatever call; what
 // grants nothing goes on.
 func TestNothingIsGrantedWhileTheEpochDoesNot(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	holder, waiter := newClient(t, store), newClient(t, store)
 	alone, hold := holder.hold("alone"), holder.hold("a")
 	next := waiter.queue("a")
-	exec(t, pool, `UPDATE `+schema+`.epoch SET granting = false`)
+	execSQL(t, pool, `UPDATE `+schema+`.epoch SET granting = false`)
 
 	if _, err := waiter.Acquire(t.Context(), waiter.attempt("free"), true); !errors.Is(err, errNotGranting) || driver.IsPermanent(err) {
 		t.Errorf("Acquire: %v", err)
@@ -101,7 +104,7 @@ func TestNothingIsGrantedWhileTheEpochDoesNot(t *testing.T) {
 		t.Errorf("Release without a waiter: %d, %v", got, err)
 	}
 
-	exec(t, pool, `UPDATE `+schema+`.epoch SET granting = true`)
+	execSQL(t, pool, `UPDATE `+schema+`.epoch SET granting = true`)
 	holder.release(hold.Attempt)
 	if row := waiter.row("a"); !row.HeldBy(next.Place()) {
 		t.Errorf("row %+v", row)
@@ -110,14 +113,15 @@ func TestNothingIsGrantedWhileTheEpochDoesNot(t *testing.T) {
 
 // Where the server does not tell its incarnation it is taken to be constant.
 func TestIncarnationUntold(t *testing.T) {
+	t.Parallel()
 	admin, schema := testPool(t), testSchema(t)
 	role := schema + "_role"
-	exec(t, admin, `CREATE DATABASE `+schema)
-	t.Cleanup(func() { exec(t, admin, `DROP DATABASE `+schema+` WITH (FORCE)`); exec(t, admin, `DROP ROLE `+role) })
-	exec(t, admin, `CREATE ROLE `+role+` LOGIN PASSWORD 'secret'`)
+	execSQL(t, admin, `CREATE DATABASE `+schema)
+	t.Cleanup(func() { execSQL(t, admin, `DROP DATABASE `+schema+` WITH (FORCE)`); execSQL(t, admin, `DROP ROLE `+role) })
+	execSQL(t, admin, `CREATE ROLE `+role+` LOGIN PASSWORD 'secret'`)
 	inside := testPool(t, func(cfg *pgxpool.Config) { cfg.ConnConfig.Database = schema })
-	exec(t, inside, `REVOKE EXECUTE ON FUNCTION pg_control_system(), pg_current_wal_insert_lsn() FROM PUBLIC`)
-	exec(t, inside, `GRANT CREATE ON DATABASE `+schema+` TO `+role)
+	execSQL(t, inside, `REVOKE EXECUTE ON FUNCTION pg_control_system(), pg_current_wal_insert_lsn() FROM PUBLIC`)
+	execSQL(t, inside, `GRANT CREATE ON DATABASE `+schema+` TO `+role)
 	store := New(testPool(t, func(cfg *pgxpool.Config) {
 		cfg.ConnConfig.Database, cfg.ConnConfig.User, cfg.ConnConfig.Password = schema, role, "secret"
 	}), Config{})

@@ -16,6 +16,7 @@ func tomorrow() int64 { return time.Now().Add(24 * time.Hour).UnixMicro() }
 // An acquire stalls while another grant with a larger fence comes and goes. When
 // it goes on, its fence is larger still: it was not drawn before the row lock.
 func TestHazard23_StalledAcquire(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	for _, found := range []bool{true, false} {
@@ -51,6 +52,7 @@ func TestHazard23_StalledAcquire(t *testing.T) {
 
 // A release that stalls hands over with a fence computed when it has the row.
 func TestHazard23_StalledRelease(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	c, other := newClient(t, store), newClient(t, store)
@@ -83,6 +85,7 @@ func TestHazard23_StalledRelease(t *testing.T) {
 // A promotion that commits while the promoted attempt's release is under way is
 // seen by it: it releases, and does not report that it has nothing.
 func TestReleaseSeesAPromotionInProgress(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	c, other := newClient(t, store), newClient(t, store)
@@ -114,6 +117,7 @@ func TestReleaseSeesAPromotionInProgress(t *testing.T) {
 // Two take-overs at once, one of which waits for the other: the second judges
 // the row that the first has left, and removes nobody else.
 func TestTakeOverComparesTheNewestRow(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	dead, first, second := newClient(t, store), newClient(t, store), newClient(t, store)
@@ -147,6 +151,7 @@ func TestTakeOverComparesTheNewestRow(t *testing.T) {
 // A row that somebody keeps locked delays its own name's calls by the lock
 // timeout, and no others.
 func TestStalledRowDelaysOnlyItsName(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	c := newClient(t, New(pool, Config{Schema: schema}))
 	hold := c.hold("a")

@@ -29,8 +29,8 @@ func newGuarded(t *testing.T) *guarded {
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	g := &guarded{t: t, pool: pool, schema: schema, holder: newClient(t, store), other: newClient(t, store)}
-	exec(t, pool, `CREATE TABLE `+schema+`.account (balance int)`)
-	exec(t, pool, `INSERT INTO `+schema+`.account VALUES (0)`)
+	execSQL(t, pool, `CREATE TABLE `+schema+`.account (balance int)`)
+	execSQL(t, pool, `INSERT INTO `+schema+`.account VALUES (0)`)
 	g.hold = g.holder.hold("a")
 	return g
 }
@@ -90,6 +90,7 @@ func (g *guarded) wantHolder(a driver.Attempt) {
 
 // The guard stops a take-over of its own lock, and nothing else.
 func TestGuardStopsTakeOverAndNothingElse(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t)
 	tx := g.begin(pgx.ReadCommitted)
 	g.guard(tx)
@@ -122,6 +123,7 @@ func TestGuardStopsTakeOverAndNothingElse(t *testing.T) {
 // A read-modify-write that is guarded is never lost to a successor's: the
 // take-over waits for it.
 func TestGuardedWriteIsNotLost(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t)
 	next := g.other.queue("a")
 	tx := g.begin(pgx.ReadCommitted)
@@ -161,6 +163,7 @@ func TestGuardedWriteIsNotLost(t *testing.T) {
 
 // Release does not wait for a guard, and succeeds when it has ended.
 func TestReleaseUnderGuardIsBusy(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t)
 	next := g.other.queue("a")
 	tx := g.begin(pgx.ReadCommitted)
@@ -185,6 +188,7 @@ func TestReleaseUnderGuardIsBusy(t *testing.T) {
 
 // A holder that was paused past its lease cannot commit what it wrote.
 func TestHazard25_PausedHolderFailsToCommit(t *testing.T) {
+	t.Parallel()
 	for _, level := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable} {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGuarded(t)
@@ -209,6 +213,7 @@ func TestHazard25_PausedHolderFailsToCommit(t *testing.T) {
 
 // The lease has been ended, and nobody took the lock over yet.
 func TestGuardChecksTheLease(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t)
 	g.expire()
 	if err := guardHold(t.Context(), g.begin(pgx.ReadCommitted), g.hold); !errors.Is(err, leasehold.ErrNotHeld) {
@@ -217,6 +222,7 @@ func TestGuardChecksTheLease(t *testing.T) {
 }
 
 func TestGuardChecksTheMark(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t)
 	if err := g.other.Revoke(t.Context(), "a", g.hold.Fence, driver.Mark{By: "op", Reason: "why"}); err != nil {
 		t.Fatal(err)
@@ -228,6 +234,7 @@ func TestGuardChecksTheMark(t *testing.T) {
 
 // A guard that waits for a change of holder in progress sees its result.
 func TestGuardWaitsForAChangeOfHolder(t *testing.T) {
+	t.Parallel()
 	for _, level := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead} {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGuarded(t)
@@ -259,6 +266,7 @@ func TestGuardWaitsForAChangeOfHolder(t *testing.T) {
 // Under the stricter levels a change of the queue does not hinder a guard, whose
 // snapshot is older; and the guard it gives is as good as any.
 func TestGuardAfterQueueingUnderRepeatableRead(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t)
 	tx := g.begin(pgx.RepeatableRead)
 	if _, err := tx.Exec(t.Context(), `SELECT 1`); err != nil { // the snapshot
@@ -279,6 +287,7 @@ func TestGuardAfterQueueingUnderRepeatableRead(t *testing.T) {
 
 // Documented: ROLLBACK TO an earlier savepoint drops the guard.
 func TestRollbackToSavepointDropsTheGuard(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t)
 	tx := g.begin(pgx.ReadCommitted)
 	inner, err := tx.Begin(t.Context())
@@ -299,6 +308,7 @@ func TestRollbackToSavepointDropsTheGuard(t *testing.T) {
 
 // Guard and GuardTx with a Lock of a Client's.
 func TestGuardOfALock(t *testing.T) {
+	t.Parallel()
 	pool := testPool(t)
 	client, err := leasehold.Open(t.Context(), New(pool, Config{Schema: testSchema(t)}), leasehold.Config{})
 	if err != nil {

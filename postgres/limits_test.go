@@ -43,6 +43,7 @@ func countingPool(t testing.TB) (*pgxpool.Pool, *atomic.Int64) {
 
 // Once the connection is warm, each call is one round trip.
 func TestRoundTrips(t *testing.T) {
+	t.Parallel()
 	pool, writes := countingPool(t)
 	store := New(pool, Config{Schema: testSchema(t)})
 	c, other := newClient(t, store), newClient(t, New(testPool(t), store.cfg))
@@ -82,6 +83,7 @@ func TestRoundTrips(t *testing.T) {
 
 // A try on a held lock writes nothing, and neither does a repeated wait.
 func TestTryOnAHeldLockWritesNothing(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	c := newClient(t, New(pool, Config{Schema: schema}))
 	c.hold("a")
@@ -106,6 +108,7 @@ func TestTryOnAHeldLockWritesNothing(t *testing.T) {
 // Renewals and cycles on one name stay within their page: they touch no index,
 // and leave no row version behind for vacuum to find.
 func TestUpdatesTouchNoIndex(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	c, other := newClient(t, store), newClient(t, store)
@@ -129,6 +132,7 @@ func TestUpdatesTouchNoIndex(t *testing.T) {
 // One client with many locks and waiters has three connections at most, and
 // renews all of them with one statement.
 func TestHazard31_ThreeConnections(t *testing.T) {
+	t.Parallel()
 	schema := testSchema(t)
 	name := "limits " + schema
 	admin := testPool(t)
@@ -189,6 +193,7 @@ func TestHazard31_ThreeConnections(t *testing.T) {
 // Server processes are ended at random while clients acquire and release. At
 // the end nothing is held, and never were there two holders.
 func TestHazard11_KilledConnectionsLeaveNoGhost(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	tag := "kill " + schema
 	tagged := testPool(t, func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["application_name"] = tag })
@@ -219,7 +224,7 @@ func TestHazard11_KilledConnectionsLeaveNoGhost(t *testing.T) {
 	}
 	kills := 0
 	for ; ctx.Err() == nil; time.Sleep(15 * time.Millisecond) {
-		exec(t, pool, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		execSQL(t, pool, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE application_name = left($1, 63) ORDER BY random() LIMIT 1`, tag+" leasehold")
 		kills++
 	}
@@ -236,6 +241,7 @@ func TestHazard11_KilledConnectionsLeaveNoGhost(t *testing.T) {
 // Others that queue and cancel at the same instant never make a release Busy:
 // only a guard does.
 func TestReleaseUnderContentionIsNotBusy(t *testing.T) {
+	t.Parallel()
 	store := New(testPool(t), Config{Schema: testSchema(t)})
 	holder := newClient(t, store)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -269,6 +275,7 @@ func TestReleaseUnderContentionIsNotBusy(t *testing.T) {
 
 // Calls on one Conn from many goroutines, some of which give up.
 func TestConnIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
 	c := newClient(t, New(testPool(t), Config{Schema: testSchema(t)}))
 	var wg sync.WaitGroup
 	for i := range 16 {

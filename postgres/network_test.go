@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/pgserver"
 )
@@ -15,6 +17,7 @@ import (
 // Both directions of every connection hang: each call returns when its context
 // ends, and when the network is back they work again.
 func TestHazard01_BlackHole(t *testing.T) {
+	t.Parallel()
 	p, pool := newProxy(t)
 	c := newClient(t, New(pool, Config{Schema: testSchema(t)}))
 	ctx := t.Context()
@@ -47,6 +50,7 @@ func TestHazard01_BlackHole(t *testing.T) {
 
 // Close does not wait for a network that hangs.
 func TestHazard21_CloseInABlackHole(t *testing.T) {
+	t.Parallel()
 	p, pool := newProxy(t)
 	c := newClient(t, New(pool, Config{Schema: testSchema(t)}))
 	p.shut()
@@ -72,6 +76,7 @@ func TestHazard21_CloseInABlackHole(t *testing.T) {
 // a Release of the attempt has returned nil, the statement may arrive: it has no
 // effect, because the server process it was for has ended.
 func TestHazard09_DelayedStatementIsDead(t *testing.T) {
+	t.Parallel()
 	p, pool := newProxy(t)
 	c := newClient(t, New(pool, Config{Schema: testSchema(t)}))
 	c.release(c.hold("b").Attempt) // from now on a call is one round trip
@@ -99,6 +104,7 @@ func TestHazard09_DelayedStatementIsDead(t *testing.T) {
 
 // The reply to an acquire is lost: its Release still ends what was granted.
 func TestHazard09_LostReply(t *testing.T) {
+	t.Parallel()
 	p, pool := newProxy(t)
 	c := newClient(t, New(pool, Config{Schema: testSchema(t)}))
 	c.release(c.hold("b").Attempt) // from now on a call is one round trip
@@ -118,10 +124,14 @@ func TestHazard09_LostReply(t *testing.T) {
 // else of the client's runs until it has ended, but the keepalive does; and once
 // it has ended, nothing of it takes effect.
 func TestHazard09_StoppedBackend(t *testing.T) {
+	t.Parallel()
 	server := pgserver.ForTest(t, pgserver.Config{})
-	t.Setenv(serverEnv, server.URL())
-	pool, schema := testPool(t), testSchema(t)
-	c := newClient(t, New(pool, Config{Schema: schema}))
+	pool, err := pgxpool.New(t.Context(), server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	c := newClient(t, New(pool, Config{}))
 	ctx := t.Context()
 	if _, err := c.RenewLease(ctx, c.lease.ID); err != nil {
 		t.Fatal(err)
@@ -136,7 +146,7 @@ func TestHazard09_StoppedBackend(t *testing.T) {
 			t.Errorf("Acquire on a stopped server process: %v", err)
 		}
 	}
-	err := within(t, "Release", func(ctx context.Context) error { _, err := c.Release(ctx, a); return err })
+	err = within(t, "Release", func(ctx context.Context) error { _, err := c.Release(ctx, a); return err })
 	if err == nil {
 		t.Error("Release returned nil while the acquire may still take effect")
 	}

@@ -53,11 +53,11 @@ func testSchema(t testing.TB) string {
 	t.Helper()
 	schema := fmt.Sprintf("test_%d_%d", os.Getpid(), schemas.Add(1))
 	pool := testPool(t)
-	t.Cleanup(func() { exec(t, pool, `DROP SCHEMA IF EXISTS `+schema+` CASCADE`) })
+	t.Cleanup(func() { execSQL(t, pool, `DROP SCHEMA IF EXISTS `+schema+` CASCADE`) })
 	return schema
 }
 
-func exec(t testing.TB, pool *pgxpool.Pool, sql string, args ...any) {
+func execSQL(t testing.TB, pool *pgxpool.Pool, sql string, args ...any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()

@@ -32,32 +32,33 @@ type pair struct {
 // valve lets bytes through while it is open.
 type valve struct {
 	mu   sync.Mutex
-	open chan struct{} // closed while the valve is open
+	cond *sync.Cond
+	open bool
 }
 
 func newValve() *valve {
-	v := &valve{open: make(chan struct{})}
-	close(v.open)
+	v := &valve{open: true}
+	v.cond = sync.NewCond(&v.mu)
 	return v
 }
 
-func (v *valve) shut() {
+func (v *valve) set(open bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.open = make(chan struct{})
+	v.open = open
+	v.cond.Broadcast()
 }
 
-func (v *valve) unshut() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	close(v.open)
-}
+func (v *valve) shut()   { v.set(false) }
+func (v *valve) unshut() { v.set(true) }
 
+// wait returns when the valve is open.
 func (v *valve) wait() {
 	v.mu.Lock()
-	open := v.open
-	v.mu.Unlock()
-	<-open
+	defer v.mu.Unlock()
+	for !v.open {
+		v.cond.Wait()
+	}
 }
 
 // newProxy returns a proxy to the test server and a pool that goes through it.
@@ -142,6 +143,8 @@ func (p *proxy) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.pairs {
+		c.up.unshut()
+		c.down.unshut()
 		_ = c.client.Close()
 		_ = c.server.Close()
 	}

@@ -38,6 +38,7 @@ func wantPermanent(t testing.TB, err error, words ...string) {
 }
 
 func TestTwentyClientsMakeTheSchemaAtOnce(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	start := make(chan struct{})
 	errs := make([]error, 20)
@@ -63,10 +64,11 @@ func TestTwentyClientsMakeTheSchemaAtOnce(t *testing.T) {
 
 // A role that may only use the tables can do everything.
 func TestLeastPrivilege(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	role := schema + "_role"
-	exec(t, pool, `CREATE ROLE `+role+` LOGIN PASSWORD 'secret'`)
-	t.Cleanup(func() { exec(t, pool, `DROP OWNED BY `+role+`; DROP ROLE `+role) })
+	execSQL(t, pool, `CREATE ROLE `+role+` LOGIN PASSWORD 'secret'`)
+	t.Cleanup(func() { execSQL(t, pool, `DROP OWNED BY `+role+`; DROP ROLE `+role) })
 	asRole := testPool(t, func(cfg *pgxpool.Config) {
 		cfg.ConnConfig.User, cfg.ConnConfig.Password = role, "secret"
 	})
@@ -77,8 +79,8 @@ func TestLeastPrivilege(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantPermanent(t, connect(t, store, testTTL), "USAGE", "INSERT", schema)
-	exec(t, pool, `GRANT USAGE ON SCHEMA `+schema+` TO `+role)
-	exec(t, pool, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA `+schema+` TO `+role)
+	execSQL(t, pool, `GRANT USAGE ON SCHEMA `+schema+` TO `+role)
+	execSQL(t, pool, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA `+schema+` TO `+role)
 
 	holder, waiter := newClient(t, store), newClient(t, store)
 	hold := holder.hold("a")
@@ -104,13 +106,14 @@ func TestLeastPrivilege(t *testing.T) {
 		t.Error(gone, err)
 	}
 	// A failover is recorded by it, too.
-	exec(t, pool, `UPDATE `+schema+`.epoch SET timeline = 'another'`)
+	execSQL(t, pool, `UPDATE `+schema+`.epoch SET timeline = 'another'`)
 	if reply, err := waiter.Acquire(t.Context(), waiter.attempt("b"), false); err != nil || reply.Epoch != 2 {
 		t.Errorf("epoch %d, %v; want 2", reply.Epoch, err)
 	}
 }
 
 func TestManualSchema(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	cfg := Config{Schema: schema, Prefix: "my_", ManualSchema: true}
 	wantPermanent(t, connect(t, New(pool, cfg), testTTL), "leasehold migrate")
@@ -118,7 +121,7 @@ func TestManualSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, pool, sql)
+	execSQL(t, pool, sql)
 	if err := connect(t, New(pool, cfg), testTTL); err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +134,7 @@ func TestManualSchema(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	store := New(pool, Config{Schema: schema})
 	if err := connect(t, store, testTTL); err != nil {
@@ -138,32 +142,34 @@ func TestRefusals(t *testing.T) {
 	}
 	wantPermanent(t, connect(t, store, 2*time.Minute), "2m0s", "1m0s")
 	wantPermanent(t, connect(t, store, time.Millisecond), "100ms")
-	exec(t, pool, `UPDATE `+schema+`.meta SET version = 99, protocol = 9`)
+	execSQL(t, pool, `UPDATE `+schema+`.meta SET version = 99, protocol = 9`)
 	if err := connect(t, store, testTTL); err != nil {
 		t.Errorf("newer tables that are compatible: %v", err)
 	}
-	exec(t, pool, `UPDATE `+schema+`.meta SET oldest_protocol = 8`)
+	execSQL(t, pool, `UPDATE `+schema+`.meta SET oldest_protocol = 8`)
 	wantPermanent(t, connect(t, store, testTTL), "protocol 8", "update the program")
 }
 
 // The database's encoding cannot store every name.
 func TestEncodingIsChecked(t *testing.T) {
+	t.Parallel()
 	pool := testPool(t)
 	name := testSchema(t)
-	exec(t, pool, `CREATE DATABASE `+name+` ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
-	t.Cleanup(func() { exec(t, pool, `DROP DATABASE `+name+` WITH (FORCE)`) })
+	execSQL(t, pool, `CREATE DATABASE `+name+` ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
+	t.Cleanup(func() { execSQL(t, pool, `DROP DATABASE `+name+` WITH (FORCE)`) })
 	latin := testPool(t, func(cfg *pgxpool.Config) { cfg.ConnConfig.Database = name })
 	wantPermanent(t, connect(t, New(latin, Config{}), testTTL), "LATIN1", "UTF8")
 }
 
 // schema.sql is what the migrations make, and they say what it says.
 func TestSchemaFile(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("schema.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool, byFile, byMigration := testPool(t), testSchema(t), testSchema(t)
-	exec(t, pool, Config{Schema: byFile}.render(string(text)))
+	execSQL(t, pool, Config{Schema: byFile}.render(string(text)))
 	if err := New(pool, Config{Schema: byMigration}).Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +205,7 @@ func describe(t *testing.T, pool *pgxpool.Pool, schema string) string {
 }
 
 func TestHazard41_Injection(t *testing.T) {
+	t.Parallel()
 	pool := testPool(t)
 	bad := []string{`a"b`, `a.b`, `a;drop table x`, `A`, `ä`, `1a`, ` a`, `a b`, `pg_a`, strings.Repeat("a", 64), "a\x00b", "a'--"}
 	for _, name := range bad {
@@ -216,7 +223,7 @@ func TestHazard41_Injection(t *testing.T) {
 	}
 	schema := testSchema(t)
 	longest := schema + "_" + strings.Repeat("x", maxIdentifier-len(schema)-1)
-	t.Cleanup(func() { exec(t, pool, `DROP SCHEMA IF EXISTS `+longest+` CASCADE`) })
+	t.Cleanup(func() { execSQL(t, pool, `DROP SCHEMA IF EXISTS `+longest+` CASCADE`) })
 	c := newClient(t, New(pool, Config{Schema: longest, Prefix: strings.Repeat("p", maxPrefix)}))
 	for _, name := range []string{`'; DROP TABLE "leasehold"."lock"; --`, `$1`, `leasehold.lock`, `\`, "\x01\n"} {
 		if got := c.release(c.hold(name).Attempt); got != driver.Released {
@@ -227,6 +234,7 @@ func TestHazard41_Injection(t *testing.T) {
 
 // No password and no SQL in an error's text.
 func TestHazard42_ErrorsKeepSecrets(t *testing.T) {
+	t.Parallel()
 	parsed, err := url.Parse(serverURL(t))
 	if err != nil {
 		t.Fatal(err)

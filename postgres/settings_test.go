@@ -19,10 +19,10 @@ import (
 func hostile(t *testing.T, settings ...string) *pgxpool.Pool {
 	t.Helper()
 	admin, name := testPool(t), testSchema(t)
-	exec(t, admin, `CREATE DATABASE `+name)
-	t.Cleanup(func() { exec(t, admin, `DROP DATABASE `+name+` WITH (FORCE)`) })
+	execSQL(t, admin, `CREATE DATABASE `+name)
+	t.Cleanup(func() { execSQL(t, admin, `DROP DATABASE `+name+` WITH (FORCE)`) })
 	for _, s := range settings {
-		exec(t, admin, `ALTER DATABASE `+name+` SET `+s)
+		execSQL(t, admin, `ALTER DATABASE `+name+` SET `+s)
 	}
 	return testPool(t, func(cfg *pgxpool.Config) { cfg.ConnConfig.Database = name })
 }
@@ -43,6 +43,7 @@ func show(t *testing.T, c *conn, l *link, setting string) string {
 // Whatever the database's defaults are: the commits are durable, the isolation
 // level and the time zone are ours, and no timeout of theirs is in force.
 func TestHazard44_HostileDefaults(t *testing.T) {
+	t.Parallel()
 	pool := hostile(t,
 		`synchronous_commit = off`, `default_transaction_isolation = 'serializable'`,
 		`statement_timeout = '3ms'`, `lock_timeout = '1ms'`, `idle_in_transaction_session_timeout = '1ms'`,
@@ -76,6 +77,7 @@ func TestHazard44_HostileDefaults(t *testing.T) {
 
 // A stronger setting than ours stays, and so does the name the caller gave.
 func TestSettingsThatStay(t *testing.T) {
+	t.Parallel()
 	pool := hostile(t, `synchronous_commit = remote_apply`)
 	cfg := pool.Config()
 	cfg.ConnConfig.RuntimeParams["application_name"] = "billing"
@@ -97,13 +99,14 @@ func TestSettingsThatStay(t *testing.T) {
 // from the statement and not from the beginning of a transaction, whatever the
 // time zone does.
 func TestHazard28_TimeZonesShiftNothing(t *testing.T) {
+	t.Parallel()
 	pool := hostile(t, `TimeZone = 'America/New_York'`)
 	store := New(pool, Config{})
 	c := newClient(t, store)
 	hold := c.hold("a")
 	// The instant when clocks there are put back, as text without a zone, would
 	// be read one hour off.
-	exec(t, pool, `SET TimeZone = 'Pacific/Apia'; UPDATE leasehold.lease SET renewed_at = clock_timestamp() - interval '50 seconds'`)
+	execSQL(t, pool, `SET TimeZone = 'Pacific/Apia'; UPDATE leasehold.lease SET renewed_at = clock_timestamp() - interval '50 seconds'`)
 	view, err := c.Read(t.Context(), driver.Query{Names: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +137,7 @@ func TestHazard28_TimeZonesShiftNothing(t *testing.T) {
 // now() would be the beginning of the transaction: a grant that waited for a row
 // would be older than it is, and its fence smaller.
 func TestHazard27_ClockIsReadUnderTheRowLock(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	c := newClient(t, New(pool, Config{Schema: schema}))
 	c.release(c.hold("a").Attempt)
@@ -168,6 +172,7 @@ func waiting(t testing.TB, pool *pgxpool.Pool, schema string) int {
 
 // A server that refuses to write is told apart, and may get better.
 func TestHazard45_ReadOnlyServer(t *testing.T) {
+	t.Parallel()
 	pool := hostile(t, `default_transaction_read_only = on`)
 	err := connect(t, New(pool, Config{}), testTTL)
 	if !errors.Is(err, errReadOnly) || driver.IsPermanent(err) {
@@ -191,6 +196,7 @@ func TestHazard45_ReadOnlyServer(t *testing.T) {
 // The caller's hooks run on our connections, their settings do not win, and the
 // pool itself is not used.
 func TestHooksOfThePool(t *testing.T) {
+	t.Parallel()
 	schema := testSchema(t)
 	var before, after int
 	pool := testPool(t, func(cfg *pgxpool.Config) {
@@ -224,6 +230,7 @@ func TestHooksOfThePool(t *testing.T) {
 // A hook that hangs and does not look at its context delays nobody further than
 // their own.
 func TestHookThatHangs(t *testing.T) {
+	t.Parallel()
 	hang := make(chan struct{})
 	defer close(hang)
 	pool := testPool(t, func(cfg *pgxpool.Config) {
@@ -241,9 +248,10 @@ func TestHookThatHangs(t *testing.T) {
 // A warning that a wait for the synchronous standby was cancelled means that the
 // outcome is unknown. (The trigger stands in for the standby.)
 func TestWarningMeansUnknown(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	c := newClient(t, New(pool, Config{Schema: schema}))
-	exec(t, pool, fmt.Sprintf(`CREATE FUNCTION %[1]s.warn() RETURNS trigger LANGUAGE plpgsql AS
+	execSQL(t, pool, fmt.Sprintf(`CREATE FUNCTION %[1]s.warn() RETURNS trigger LANGUAGE plpgsql AS
 		$$ BEGIN RAISE WARNING 'cancelled'; RETURN NULL; END $$;
 		CREATE TRIGGER warn AFTER INSERT ON %[1]s.lock EXECUTE FUNCTION %[1]s.warn()`, schema))
 	a := c.attempt("a")
@@ -257,9 +265,10 @@ func TestWarningMeansUnknown(t *testing.T) {
 
 // An error that comes with the commit, after the row, is an error of the call.
 func TestHazard50_GrantIsKnownAtTheCommit(t *testing.T) {
+	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	c := newClient(t, New(pool, Config{Schema: schema}))
-	exec(t, pool, fmt.Sprintf(`CREATE FUNCTION %[1]s.fail() RETURNS trigger LANGUAGE plpgsql AS
+	execSQL(t, pool, fmt.Sprintf(`CREATE FUNCTION %[1]s.fail() RETURNS trigger LANGUAGE plpgsql AS
 		$$ BEGIN RAISE EXCEPTION 'at commit'; END $$;
 		CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON %[1]s.lock DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW EXECUTE FUNCTION %[1]s.fail()`, schema))
