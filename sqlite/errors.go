@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	modernc "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -47,6 +48,9 @@ var hints = map[int]string{
 
 // classify marks what repeating cannot cure, and says what is wrong.
 func classify(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return driver.Permanent(err) // on the file of a lease
+	}
 	hint, ok := hints[code(err)]
 	if err == nil || !ok {
 		return err

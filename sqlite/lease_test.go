@@ -27,6 +27,23 @@ func TestDeletedLeaseFile(t *testing.T) {
 	}
 }
 
+// TestDeletedLeaseDirectory: all leases end, and new ones can be made.
+func TestDeletedLeaseDirectory(t *testing.T) {
+	store := tempStore(t)
+	c := newClient(t, store)
+	if err := os.RemoveAll(c.path + ".leases"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.RenewLease(t.Context(), c.lease); !errors.Is(err, driver.ErrLeaseGone) {
+		t.Errorf("RenewLease: %v, want ErrLeaseGone", err)
+	}
+	next := leaseOn(t, c.conn)
+	next.hold("a")
+	if newClient(t, store).liveness("a", next.lease) != driver.Alive {
+		t.Error("the new lease looks dead")
+	}
+}
+
 // TestReplacedDatabase: a client of a file that others do not find any more holds
 // nothing.
 func TestReplacedDatabase(t *testing.T) {

@@ -60,6 +60,9 @@ func (d *leaseDir) lock(id driver.ID) error {
 	const tries = 10 // a sweep may take away a file that it finds not yet locked
 	for range tries {
 		f, err := lockNew(d.file(id))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = os.Mkdir(d.path, 0o700) // the directory was deleted, and with it all leases
+		}
 		if err != nil {
 			return err
 		}
@@ -122,17 +125,16 @@ func unlocked(f *os.File) bool {
 // closed and not unlocked: a child that inherited it keeps its lock, on a file
 // that nobody will look at again.
 func (d *leaseDir) remove(id driver.ID) error {
-	err := os.Remove(d.file(id))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if f := d.own[id]; f != nil {
-		f.Close()
+		f.Close() // first: Windows removes no open file
 		delete(d.own, id)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err := os.Remove(d.file(id)); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // close closes our descriptors. Leases that no child inherited are dead at once.

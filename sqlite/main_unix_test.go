@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// playHolder holds "a" until it is killed. With INHERIT set it leaves a child
-// behind that has its lease's file.
+// playHolder holds "a" until it is killed. It leaves a child behind if CHILD is
+// set, which has its lease's file if that is "heir".
 func playHolder(ctx context.Context, path string) error {
 	client, err := leasehold.Open(ctx, Open(path), leasehold.Config{Owner: "victim"})
 	if err != nil {
@@ -52,14 +52,16 @@ func playHolder(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if os.Getenv("INHERIT") != "" {
+	if kind := os.Getenv("CHILD"); kind != "" {
 		hold := lock.Hold()
 		file, err := hold.Conn.(driver.Inheritor).LeaseFile(hold.Lease)
 		if err != nil {
 			return err
 		}
 		child := exec.Command(os.Args[0], "sleep", path)
-		child.ExtraFiles = []*os.File{file}
+		if kind == "heir" {
+			child.ExtraFiles = []*os.File{file}
+		}
 		if err := child.Start(); err != nil {
 			return err
 		}

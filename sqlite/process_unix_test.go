@@ -79,19 +79,37 @@ func TestHazard15_TryTakesOverFromTheDead(t *testing.T) {
 	}
 }
 
-// TestInheritedLeaseFile: a child that has the descriptor keeps the lease alive
-// after the death of its parent, and its own death ends it.
-func TestInheritedLeaseFile(t *testing.T) {
+// orphan returns a child whose parent held "a" and was killed, and a client.
+func orphan(t *testing.T, kind string) (pid int, client *leasehold.Client) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "locks.db")
-	parent := start(t, "hold", path, func(cmd *exec.Cmd) { cmd.Env = append(os.Environ(), "INHERIT=1") })
+	parent := start(t, "hold", path, func(cmd *exec.Cmd) { cmd.Env = append(os.Environ(), "CHILD="+kind) })
 	pid, err := strconv.Atoi(parent.line("child"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 	parent.line("holding")
-	client := openClient(t, path)
 	parent.kill()
 	_, _ = parent.Process.Wait()
+	return pid, openClient(t, path)
+}
+
+// TestChildWithoutTheFile: the descriptor does not leak into children by itself.
+func TestChildWithoutTheFile(t *testing.T) {
+	pid, client := orphan(t, "stranger")
+	if _, err := client.TryAcquire(t.Context(), "a"); err != nil {
+		t.Errorf("a child that was not given the file keeps the lock: %v", err)
+	}
+	if err := syscall.Kill(pid, 0); err != nil {
+		t.Fatalf("the child does not live: %v", err)
+	}
+}
+
+// TestInheritedLeaseFile: a child that has the descriptor keeps the lease alive
+// after the death of its parent, and its own death ends it.
+func TestInheritedLeaseFile(t *testing.T) {
+	pid, client := orphan(t, "heir")
 	for range 20 {
 		if _, err := client.TryAcquire(t.Context(), "a"); !errors.Is(err, leasehold.ErrHeld) {
 			t.Fatalf("while the child lives: %v", err)
