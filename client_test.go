@@ -370,3 +370,21 @@ func TestLocksOfOneClientCloseTogether(t *testing.T) {
 		}
 	})
 }
+
+func TestRevocationMissedInAGapIsLearnedWhenListeningAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		lock := acquire(t, open(t, store, leasehold.Config{}), "x")
+		operator := open(t, store, leasehold.Config{})
+		time.Sleep(time.Minute)
+		store.Down(true) // cuts every listener
+		store.Down(false)
+		if err := operator.Revoke(t.Context(), "x", lock.Fence(), ""); err != nil {
+			t.Fatal(err)
+		}
+		took, cause := lossAt(lock, time.Now())
+		if took > 100*time.Millisecond {
+			t.Errorf("told after %v", took)
+		}
+		wantCause(t, cause, leasehold.ErrRevoked)
+	})
+}

@@ -34,9 +34,16 @@ func (c *Client) listenUntilEnded(l driver.Listener, lease *keepalive.Lease) {
 		case <-ctx.Done():
 		}
 	})
-	wake := func(name string) { c.wake(lease, name) }
+	gap := false
+	wake := func(name string) {
+		if name == "" && gap {
+			lease.Kick() // a revocation may have been missed
+		}
+		c.wake(lease, name)
+	}
 	for pause := range backoff.Seq(50*time.Millisecond, 2*time.Second) {
 		err := l.Listen(ctx, lease.ID, wake)
+		gap = true
 		c.listening.Store(false)
 		if ctx.Err() != nil {
 			return
