@@ -20,8 +20,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// tool is the path of the executable under test, built by TestMain.
-var tool string
+// The executables under test, built by TestMain: tool has the race detector,
+// fastTool has not and starts in a few milliseconds, for tests that start many.
+var tool, fastTool string
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == actorArgument {
@@ -38,12 +39,14 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	tool = filepath.Join(dir, "leasehold")
-	build := exec.Command("go", "build", "-race", "-o", tool, ".")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "cannot build the tool:", err)
-		return 1
+	tool, fastTool = filepath.Join(dir, "leasehold"), filepath.Join(dir, "plain")
+	for _, args := range [][]string{{"-race", "-o", tool}, {"-o", fastTool}} {
+		build := exec.Command("go", append([]string{"build"}, args...)...)
+		build.Stdout, build.Stderr = os.Stderr, os.Stderr
+		if err := build.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "cannot build the tool:", err)
+			return 1
+		}
 	}
 	raceLog = filepath.Join(dir, "race")
 	status := m.Run()
@@ -256,7 +259,7 @@ func childNamed(parent int, name string) int {
 		more, _ := os.ReadFile(path)
 		list = append(list, more...)
 	}
-	for _, field := range strings.Fields(string(list)) {
+	for field := range strings.FieldsSeq(string(list)) {
 		line, _ := os.ReadFile("/proc/" + field + "/cmdline")
 		if argv0, _, _ := strings.Cut(string(line), "\x00"); argv0 == name {
 			pid, _ := strconv.Atoi(field)

@@ -274,7 +274,8 @@ func TestCounter(t *testing.T) {
 		for range 5 {
 			var all []*run
 			for range 20 {
-				all = append(all, start(t, db, "run", "counter", "--", "sh", "-c", `n=$(cat "$0"); sleep 0.02; echo $((n+1)) > "$0"`, file))
+				all = append(all, startProgram(t, fastTool, environment(db), "run", "counter", "--",
+					"sh", "-c", `n=$(cat "$0"); sleep 0.02; echo $((n+1)) > "$0"`, file))
 			}
 			for _, r := range all {
 				r.wantStatus(0)

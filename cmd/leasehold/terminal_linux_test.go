@@ -131,6 +131,7 @@ func TestTerminalBackground(t *testing.T) {
 	s.expect("one\r\none\r\n")
 	s.send(ctrlZ)
 	s.expect("Stopped")
+	s.expect(" ready> ")
 	s.send("bg\n")
 	s.expect("&")
 	s.send("jobs; echo asked\n") // after a moment it has tried to read
@@ -170,6 +171,7 @@ func TestTerminalCtrlZInAScript(t *testing.T) {
 	s.expect("one\r\none\r\n")
 	s.send(ctrlZ)
 	s.expect("Stopped")
+	s.expect(" ready> ")
 	s.send("fg\n")
 	s.expect("goes on")
 	s.send("two\n")
@@ -187,7 +189,8 @@ func TestTerminalInteractiveShell(t *testing.T) {
 	if out := s.screen.String(); strings.Contains(out, "job control") {
 		t.Error("the shell has no job control")
 	}
-	s.send("sleep 600\n")
+	s.send("sh -c 'echo a job; exec sleep 600'\n")
+	s.expect("\na job")
 	s.send(ctrlZ)
 	s.expect("Stopped")
 	s.expect("\ninner> ")
