@@ -118,6 +118,9 @@ func TestNotViolations(t *testing.T) {
 				}
 			}
 		},
+		"a look at the lock while it is let go of": func(r *trial) {
+			r.add(history.Event{At: 151 * ms, Client: "0.1.1", Op: 1, Kind: history.Believed, Name: "n", Fence: 10, Until: 1500 * ms, Limit: 1501 * ms})
+		},
 		"an unknown commit that is stored": func(r *trial) { r.find(history.Acked, 10).Kind = history.Unknown },
 		"an unknown commit that is not": func(r *trial) {
 			r.add(history.Event{At: 110 * ms, Client: "0.1.1", Op: 1, Kind: history.Begun, ID: "x", Name: "n", Fence: 10})

@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 
@@ -70,6 +69,3 @@ func (l *lifetime) disturbed(client string, events []history.Event) bool {
 		return fault && (e.Client == "" || e.Client == history.Process(client)) && l.opened <= e.At && e.At <= l.closed
 	})
 }
-
-// never is an instant after all others.
-const never = time.Duration(math.MaxInt64)

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -41,6 +42,7 @@ func (g *grant) believed() bool { return g.granted < g.end }
 func collect(events []history.Event) map[string][]*grant {
 	called := map[key]time.Duration{}
 	grants := map[key]*grant{}
+	gone := map[key]time.Duration{}
 	ended := map[string]time.Duration{} // by client or process
 	for _, e := range events {
 		k := key{e.Client, e.Op}
@@ -50,20 +52,18 @@ func collect(events []history.Event) map[string][]*grant {
 		case history.Granted:
 			grants[k] = &grant{key: k, name: e.Name, fence: e.Fence, called: called[k], granted: e.At, end: e.Until}
 		case history.Believed:
-			extend(grants[k], e.Until)
+			if g := grants[k]; g != nil { // a killed process may have recorded no grant
+				g.end = max(g.end, e.Until)
+			}
 		case history.LetGo:
-			shorten(grants[k], e.At)
+			gone[k] = e.At
 		case history.Closing, history.Killed:
 			ended[e.Client] = e.At
 		}
 	}
 	byName := map[string][]*grant{}
-	for _, g := range grants {
-		for _, ender := range []string{g.client, history.Process(g.client)} {
-			if at, ok := ended[ender]; ok {
-				shorten(g, at)
-			}
-		}
+	for k, g := range grants {
+		g.end = min(g.end, before(gone, k), before(ended, g.client), before(ended, history.Process(g.client)))
 		byName[g.name] = append(byName[g.name], g)
 	}
 	for _, list := range byName {
@@ -74,18 +74,15 @@ func collect(events []history.Event) map[string][]*grant {
 	return byName
 }
 
-// extend and shorten ignore a grant that was not recorded: its process was killed
-// before it could believe in anything.
-func extend(g *grant, until time.Duration) {
-	if g != nil {
-		g.end = max(g.end, until)
-	}
-}
+// never is an instant after all others.
+const never = time.Duration(math.MaxInt64)
 
-func shorten(g *grant, at time.Duration) {
-	if g != nil {
-		g.end = min(g.end, at)
+// before returns when something ended that may not have.
+func before[K comparable](ended map[K]time.Duration, k K) time.Duration {
+	if at, ok := ended[k]; ok {
+		return at
 	}
+	return never
 }
 
 // overlaps finds beliefs in the same name that overlap.

@@ -44,7 +44,11 @@ func (h *hold) work(ctx context.Context) {
 
 // increment makes one guarded increment, and records what became of it.
 func (h *hold) increment(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, between(h.r, 100*time.Millisecond, 2*h.cfg.TTL))
+	patience := 10 * h.cfg.TTL // longer than any stop
+	if h.r.IntN(4) == 0 {
+		patience = between(h.r, 0, h.cfg.TTL/4)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	h.tries++
 	e := history.Event{

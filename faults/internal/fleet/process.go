@@ -34,7 +34,7 @@ func start(cfg client.Config) (*process, error) {
 		return nil, err
 	}
 	defer out.Close()
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = out, out, attributes()
 	p := &process{cfg: cfg, cmd: cmd, exited: make(chan struct{})}
 	if p.orders, err = cmd.StdinPipe(); err != nil {
 		return nil, err

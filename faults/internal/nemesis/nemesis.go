@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ type nemesis struct {
 	Config
 	r    *rand.Rand
 	wg   sync.WaitGroup // faults that last
-	busy chan struct{}  // holds one element for each place being harmed
+	busy chan struct{}  // holds one element for each place being harmed; half of them at the most
 
 	mu  sync.Mutex
 	err error // failures to do harm; the first ends the run
@@ -59,24 +60,27 @@ var (
 		{4, (*nemesis).kill},
 	}
 	ofServers = []fault{
-		{6, (*nemesis).terminate},
+		{5, (*nemesis).terminate},
 		{1, (*nemesis).crash},
 		{1, (*nemesis).restart},
 	}
 )
 
-// victims is how many places are harmed at a time, at the most.
-const victims = 3
+// round is how long the server is left in peace, in turn with rounds in which it is
+// not: transactions of stopped clients do not outlive an outage, and they are what
+// tries the guard.
+const round = 4 * time.Second
 
 // Run does harm until ctx ends, and then heals everything. An error means that it
 // could not do what it meant to, and not that something broke by it.
 func Run(ctx context.Context, cfg Config) error {
-	n := &nemesis{Config: cfg, r: rand.New(rand.NewPCG(cfg.Seed, 0)), busy: make(chan struct{}, victims)}
-	faults := ofClients
-	if cfg.Server != nil {
-		faults = append(faults[:len(faults):len(faults)], ofServers...)
-	}
+	n := &nemesis{Config: cfg, r: rand.New(rand.NewPCG(cfg.Seed, 0)), busy: make(chan struct{}, cfg.Places/2)}
+	started := time.Now()
 	for n.failure() == nil && n.wait(ctx, n.between(50*time.Millisecond, 300*time.Millisecond)) {
+		faults := ofClients
+		if peace := time.Since(started)/round%2 == 0; cfg.Server != nil && !peace {
+			faults = slices.Concat(ofClients, ofServers)
+		}
 		n.pick(faults).run(n, ctx)
 	}
 	n.wg.Wait()
