@@ -143,11 +143,11 @@ func TestFrontStopped(t *testing.T) {
 	onEach(t, func(t *testing.T, db string) {
 		file := filepath.Join(t.TempDir(), "go")
 		ready := filepath.Join(t.TempDir(), "ready")
-		holder := start(t, db, "run", "--ttl", "500ms", "name", "--",
+		holder := start(t, db, "run", "--ttl", "1s", "name", "--",
 			"sh", "-c", `echo x > "$0"; until [ -e "$1" ]; do sleep 0.01; done; exit 3`, ready, file)
 		untilFile(t, ready)
 		holder.signal(syscall.SIGSTOP)
-		for begin := time.Now(); time.Since(begin) < 2*time.Second; {
+		for begin := time.Now(); time.Since(begin) < 2500*time.Millisecond; {
 			if !held(t, db, "name") {
 				t.Fatal("the lock was lost while the front was stopped")
 			}
@@ -255,7 +255,7 @@ func TestHazard47_LeftBehind(t *testing.T) {
 func TestTryAfterDeath(t *testing.T) {
 	db := newPostgres(t)
 	ready := filepath.Join(t.TempDir(), "ready")
-	holder := start(t, db, "run", "--ttl", "500ms", "name", "--", "sh", "-c", `echo x > "$0"; exec sleep 600`, ready)
+	holder := start(t, db, "run", "--ttl", "1s", "name", "--", "sh", "-c", `echo x > "$0"; exec sleep 600`, ready)
 	untilFile(t, ready)
 	keeper := holder.keeper()
 	kill(t, holder.Process.Pid, syscall.SIGSTOP)
