@@ -58,8 +58,8 @@ passed AS (
 ),
 cancelled AS (
     UPDATE leasehold.lock AS l SET
-        queue_leases = mine.queue_leases[:mine.place - 1] || mine.queue_leases[mine.place + 1:],
-        queue_tickets = mine.queue_tickets[:mine.place - 1] || mine.queue_tickets[mine.place + 1:]
+        queue_leases = mine.queue_leases[1:mine.place - 1] || mine.queue_leases[mine.place + 1:],
+        queue_tickets = mine.queue_tickets[1:mine.place - 1] || mine.queue_tickets[mine.place + 1:]
     FROM mine
     WHERE l.name = mine.name AND NOT mine.holds
     RETURNING l.name
