@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,6 +128,24 @@ func (c *client) listen() <-chan string {
 	c.t.Cleanup(func() { stop(); <-done })
 	<-heard
 	return heard
+}
+
+// refused checks that the store cannot be used at all, for the reason given.
+func refused(t *testing.T, store driver.Store, reason string) {
+	t.Helper()
+	c, err := store.Connect(t.Context(), driver.Settings{TTL: testTTL})
+	if err == nil {
+		_ = c.Close()
+		t.Fatalf("accepted; want %q", reason)
+	}
+	if !driver.IsPermanent(err) || !strings.Contains(err.Error(), reason) {
+		t.Errorf("error %q (permanent: %v), want one with %q", err, driver.IsPermanent(err), reason)
+	}
+	for _, word := range []string{"SELECT", "PRAGMA", "BEGIN", "_pragma"} {
+		if strings.Contains(err.Error(), word) {
+			t.Errorf("the error holds SQL: %q", err)
+		}
+	}
 }
 
 // await polls until done reports true.

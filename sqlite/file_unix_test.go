@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -35,24 +34,6 @@ func TestFileModes(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".leasehold-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
-	}
-}
-
-// refused checks that the store cannot be used at all, for the reason given.
-func refused(t *testing.T, store driver.Store, reason string) {
-	t.Helper()
-	c, err := store.Connect(t.Context(), driver.Settings{TTL: testTTL})
-	if err == nil {
-		_ = c.Close()
-		t.Fatalf("accepted; want %q", reason)
-	}
-	if !driver.IsPermanent(err) || !strings.Contains(err.Error(), reason) {
-		t.Errorf("error %q (permanent: %v), want one with %q", err, driver.IsPermanent(err), reason)
-	}
-	for _, word := range []string{"SELECT", "PRAGMA", "BEGIN", "_pragma"} {
-		if strings.Contains(err.Error(), word) {
-			t.Errorf("the error holds SQL: %q", err)
-		}
 	}
 }
 

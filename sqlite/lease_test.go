@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,4 +169,24 @@ func TestSecondFileLock(t *testing.T) {
 	if _, err := second.LeaseFile(first.lease); err == nil {
 		t.Error("the file of another's lease was given")
 	}
+}
+
+// TestProbesDoNotDisturb: any number may look at the same dead lease at once, and
+// none takes another's look for life.
+func TestProbesDoNotDisturb(t *testing.T) {
+	store := tempStore(t)
+	dead, c := newClient(t, store), newClient(t, store)
+	_ = dead.Close()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				if c.leases.alive(dead.lease) {
+					t.Error("a dead lease looks alive")
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

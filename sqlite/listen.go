@@ -107,11 +107,14 @@ func (c *conn) expect(a driver.Attempt) {
 	}
 }
 
-// forget ends that: the attempt has left the queue, or gives up.
-func (c *conn) forget(a driver.Attempt) {
+// forget ends that: the attempt has left the queue, or gives up. It reports whether
+// anybody waited for it still.
+func (c *conn) forget(a driver.Attempt) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	_, waited := c.waits[a]
 	delete(c.waits, a)
+	return waited
 }
 
 // waiting returns the attempts of the listener's lease that are queued, as far as
@@ -153,25 +156,28 @@ func (l *listener) look() error {
 	return nil
 }
 
-// read looks at the rows that matter, in one snapshot.
+// read looks at the rows that matter, in one snapshot. What is waited for is
+// listed before it is taken: in an older one an attempt is not yet queued.
 func (l *listener) read() error {
+	waiting := l.waiting()
 	_, err := inTx(l.lane, func(tx *tx) (none struct{}, err error) {
-		return none, errors.Join(l.revoked(tx), l.queued(tx))
+		return none, errors.Join(l.revoked(tx), l.queued(tx, waiting))
 	})
 	return err
 }
 
 // queued looks at the locks waited for.
-func (l *listener) queued(tx *tx) error {
+func (l *listener) queued(tx *tx, waiting []driver.Attempt) error {
 	needed := map[driver.ID]bool{} // whether the lease has a row
-	for _, a := range l.waiting() {
+	for _, a := range waiting {
 		lock, err := tx.lock(a.Name)
 		if err != nil {
 			return err
 		}
 		if lock.Ahead(a.Place()) < 0 { // granted, or taken out of the queue
-			l.c.forget(a)
-			l.wake(a.Name)
+			if l.c.forget(a) {
+				l.wake(a.Name)
+			}
 			continue
 		}
 		_, err = tx.lease(lock.Holder.Lease)
