@@ -17,12 +17,13 @@ type hold struct {
 	lock  *leasehold.Lock
 	until time.Duration // the last deadline recorded; of the watching goroutine
 	tries int           // increments begun
+	doubt bool          // a commit's outcome is unknown
 }
 
 // work does what the lock is for. Some works go on after the lock is lost, as
 // works do that do not look: only the guard then protects the counter.
 func (h *hold) work(ctx context.Context) {
-	length := between(h.r, 0, 20*time.Millisecond)
+	length := between(h.r, 0, 10*time.Millisecond)
 	switch h.r.IntN(40) {
 	case 0:
 		length = between(h.r, 0, 2*h.cfg.TTL) // over some renewals
@@ -42,8 +43,13 @@ func (h *hold) work(ctx context.Context) {
 	}
 }
 
-// increment makes one guarded increment, and records what became of it.
+// increment makes one guarded increment, and records what became of it. It makes
+// none after one of unknown outcome: that transaction may still be in progress, and
+// a guard keeps others out, not the holder's own transactions apart.
 func (h *hold) increment(ctx context.Context) {
+	if h.doubt {
+		return
+	}
 	patience := 10 * h.cfg.TTL // longer than any stop
 	if h.r.IntN(4) == 0 {
 		patience = between(h.r, 0, h.cfg.TTL/4)
@@ -63,6 +69,7 @@ func (h *hold) increment(ctx context.Context) {
 		}
 		pause(ctx, think)
 	})
+	h.doubt = outcome == database.Unknown
 	e.Kind = map[database.Outcome]history.Kind{
 		database.Aborted: history.Aborted, database.Committed: history.Acked, database.Unknown: history.Unknown,
 	}[outcome]

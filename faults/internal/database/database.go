@@ -81,7 +81,7 @@ func Think(kind string) time.Duration {
 	if kind == SQLite {
 		return 2 * time.Millisecond
 	}
-	return 30 * time.Millisecond
+	return 15 * time.Millisecond
 }
 
 // Open prepares access to a database. It does no I/O that an outage could fail.

@@ -30,7 +30,7 @@ type Server interface {
 type Config struct {
 	Fleet   *fleet.Fleet
 	Places  int
-	Server  Server // nil: there is none
+	Server  Server // nil: the database is embedded
 	History *history.Writer
 	Seed    uint64
 	TTL     time.Duration
@@ -41,7 +41,7 @@ type nemesis struct {
 	Config
 	r    *rand.Rand
 	wg   sync.WaitGroup // faults that last
-	busy chan struct{}  // holds one element for each place being harmed; half of them at the most
+	busy chan struct{}  // holds one element for each place being harmed
 
 	mu  sync.Mutex
 	err error // failures to do harm; the first ends the run
@@ -59,12 +59,39 @@ var (
 		{8, (*nemesis).stopInside},
 		{4, (*nemesis).kill},
 	}
+	// A process of an embedded database keeps its locks while it is stopped, but
+	// not when it is killed.
+	ofEmbedded = []fault{
+		{4, (*nemesis).stop},
+		{2, (*nemesis).stopInside},
+		{8, (*nemesis).kill},
+	}
 	ofServers = []fault{
 		{5, (*nemesis).terminate},
 		{1, (*nemesis).crash},
 		{1, (*nemesis).restart},
 	}
 )
+
+// victims is how many places are harmed at a time, at the most.
+func (c Config) victims() int {
+	if c.Server == nil {
+		return c.Places / 4
+	}
+	return c.Places / 2
+}
+
+// faults returns what may happen at an instant of the run.
+func (c Config) faults(elapsed time.Duration) []fault {
+	switch {
+	case c.Server == nil:
+		return ofEmbedded
+	case elapsed/round%2 == 0:
+		return ofClients
+	default:
+		return slices.Concat(ofClients, ofServers)
+	}
+}
 
 // round is how long the server is left in peace, in turn with rounds in which it is
 // not: transactions of stopped clients do not outlive an outage, and they are what
@@ -74,14 +101,10 @@ const round = 4 * time.Second
 // Run does harm until ctx ends, and then heals everything. An error means that it
 // could not do what it meant to, and not that something broke by it.
 func Run(ctx context.Context, cfg Config) error {
-	n := &nemesis{Config: cfg, r: rand.New(rand.NewPCG(cfg.Seed, 0)), busy: make(chan struct{}, cfg.Places/2)}
+	n := &nemesis{Config: cfg, r: rand.New(rand.NewPCG(cfg.Seed, 0)), busy: make(chan struct{}, max(1, cfg.victims()))}
 	started := time.Now()
 	for n.failure() == nil && n.wait(ctx, n.between(50*time.Millisecond, 300*time.Millisecond)) {
-		faults := ofClients
-		if peace := time.Since(started)/round%2 == 0; cfg.Server != nil && !peace {
-			faults = slices.Concat(ofClients, ofServers)
-		}
-		n.pick(faults).run(n, ctx)
+		n.pick(cfg.faults(time.Since(started))).run(n, ctx)
 	}
 	n.wg.Wait()
 	return n.failure()
