@@ -116,7 +116,7 @@ const codeWarning = "01000"
 // statement timeout of the server's may be too short for a longer one.
 //
 // The planner settings: tables begin empty and grow, and a plan made for a
-// small table must not scan a large one. (Compilation would be tried for the
+// small table must not scan a large one; every row is found by its key. (Compilation would be tried for the
 // cost that stands for "disabled".)
 const setUpSQL = `SET statement_timeout = %[1]d; SET lock_timeout = %[2]d;
 SELECT
@@ -130,13 +130,16 @@ SELECT
 	pg_catalog.set_config('search_path', 'pg_catalog', false),
 	pg_catalog.set_config('client_min_messages', 'warning', false),
 	pg_catalog.set_config('enable_seqscan', 'off', false),
+	pg_catalog.set_config('enable_hashjoin', 'on', false),
+	pg_catalog.set_config('enable_mergejoin', 'on', false),
 	pg_catalog.set_config('jit', 'off', false),
 	pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false),
 	pg_catalog.set_config('application_name', pg_catalog.left(pg_catalog.concat_ws(' ',
 		nullif(pg_catalog.current_setting('application_name'), ''), 'leasehold'), 63), false);
 SELECT pg_catalog.pg_backend_pid(), extract(epoch FROM a.backend_start),
 	pg_catalog.current_setting('server_encoding'),
-	pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')
+	pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only'),
+	a.usesysid
 FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_catalog.pg_backend_pid()`
 
 func (d *dialer) setUp(ctx context.Context, s *session) error {
@@ -156,7 +159,7 @@ func (d *dialer) setUp(ctx context.Context, s *session) error {
 	if string(row[3]) == "t" || string(row[4]) == "on" {
 		return errReadOnly
 	}
-	s.backend = backend{pid: string(row[0]), started: string(row[1])}
+	s.backend = backend{pid: string(row[0]), started: string(row[1]), role: string(row[5])}
 	return s.identify(ctx)
 }
 

@@ -11,10 +11,11 @@ import (
 )
 
 // backend names one server process, in the server's own words: by pid, which may
-// be in use again, and by start, in seconds.
+// be in use again, by start, in seconds, and by the role that logged in (its oid).
 type backend struct {
 	pid     string
 	started string
+	role    string
 }
 
 // session is one connection that has been set up.
@@ -146,14 +147,15 @@ func (l *link) settle(ctx context.Context) error {
 	return nil
 }
 
-// end terminates a backend and reports whether it is gone. An entry whose start
-// is hidden belongs to another role: it is waited for and left alone.
+// end terminates a backend and reports whether it is gone. A process of another
+// role under its pid is another one. If its start is hidden from us, because a
+// hook has changed our role, it may be the one: it is waited for and left alone.
 func (s *session) end(ctx context.Context, b backend) (bool, error) {
 	const sql = `SELECT count(pg_terminate_backend(CASE WHEN a.backend_start IS NOT NULL THEN a.pid END)), count(*)
 		FROM pg_stat_activity AS a
-		WHERE a.pid::text = $1 AND (extract(epoch FROM a.backend_start)::text = $2 OR a.backend_start IS NULL)`
+		WHERE a.pid::text = $1 AND a.usesysid::text = $3 AND (extract(epoch FROM a.backend_start)::text = $2 OR a.backend_start IS NULL)`
 	var signalled, found int
-	err := s.QueryRow(ctx, sql, b.pid, b.started).Scan(&signalled, &found)
+	err := s.QueryRow(ctx, sql, b.pid, b.started, b.role).Scan(&signalled, &found)
 	return found == 0, err
 }
 
