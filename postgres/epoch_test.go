@@ -117,7 +117,10 @@ func TestIncarnationUntold(t *testing.T) {
 	admin, schema := testPool(t), testSchema(t)
 	role := schema + "_role"
 	execSQL(t, admin, `CREATE DATABASE `+schema)
-	t.Cleanup(func() { execSQL(t, admin, `DROP DATABASE `+schema+` WITH (FORCE)`); execSQL(t, admin, `DROP ROLE `+role) })
+	t.Cleanup(func() {
+		execSQL(t, admin, `DROP DATABASE `+schema+` WITH (FORCE)`)
+		execSQL(t, admin, `DROP ROLE `+role)
+	})
 	execSQL(t, admin, `CREATE ROLE `+role+` LOGIN PASSWORD 'secret'`)
 	inside := testPool(t, func(cfg *pgxpool.Config) { cfg.ConnConfig.Database = schema })
 	execSQL(t, inside, `REVOKE EXECUTE ON FUNCTION pg_control_system(), pg_current_wal_insert_lsn() FROM PUBLIC`)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -303,4 +304,63 @@ func TestConnIsSafeForConcurrentUse(t *testing.T) {
 			t.Errorf("a ghost: %+v", l)
 		}
 	}
+}
+
+// Statements planned while the tables are empty find their rows by key, and so do
+// those planned later: no plan depends on how large the tables are.
+func TestPlansFindRowsByKey(t *testing.T) {
+	t.Parallel()
+	pool, schema := testPool(t), testSchema(t)
+	c := newClient(t, New(pool, Config{Schema: schema}))
+	const id = `'00000000-0000-0000-0000-000000000001'`
+	calls := map[string][2]string{
+		"renew_lease": {c.told.renewLease, id + `, ''`},
+		"end_lease":   {c.told.endLease, id + `, true, null, null`},
+		"acquire":     {c.told.acquire, `'a', ` + id + `, ` + id + `, true, ''`},
+		"release":     {c.told.release, `'a', ` + id + `, ` + id + `, ''`},
+		"take_over":   {c.told.takeOver, `'a', ARRAY[` + id + `]::uuid[], 0, ''`},
+		"revoke":      {c.told.revoke, `'a', 1, '', ''`},
+		"read_names":  {c.told.readNames, `'{a}'`},
+		"read_page":   {c.told.readPage, `'', '', 'z', 1`},
+	}
+	check := func(size string) {
+		for name, call := range calls {
+			plan := c.explain(call[0], call[1])
+			for _, bad := range []string{"Seq Scan on lock", "Seq Scan on lease", "Hash Join", "Merge Join"} {
+				if strings.Contains(plan, bad) {
+					t.Errorf("%s on %s tables:\n%s", name, size, plan)
+				}
+			}
+			if scans, keys := strings.Count(plan, "Index Scan using"), strings.Count(plan, "Index Cond"); keys < scans {
+				t.Errorf("%s on %s tables scans a whole index:\n%s", name, size, plan)
+			}
+		}
+	}
+	check("empty")
+	execSQL(t, pool, `INSERT INTO `+schema+`.lock (name, fence) SELECT 'name ' || n, 1 FROM generate_series(1, 20000) AS n`)
+	execSQL(t, pool, `INSERT INTO `+schema+`.lease SELECT gen_random_uuid(), 1, 0, 1000, '', '', 1, '', now() FROM generate_series(1, 5000)`)
+	check("grown")
+	execSQL(t, pool, `ANALYZE `+schema+`.lock, `+schema+`.lease`)
+	check("analyzed")
+}
+
+// explain returns the plan of a statement, prepared on the command connection.
+func (c *client) explain(sql, arguments string) string {
+	c.t.Helper()
+	var plan strings.Builder
+	err := c.on(c.t.Context(), c.command, func(ctx context.Context, s *session, _ *statements) error {
+		text := `PREPARE explained AS ` + sql + `; EXPLAIN EXECUTE explained (` + arguments + `); DEALLOCATE explained`
+		results, err := s.PgConn().Exec(ctx, text).ReadAll()
+		for _, r := range results {
+			for _, row := range r.Rows {
+				plan.Write(row[0])
+				plan.WriteByte('\n')
+			}
+		}
+		return err
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return plan.String()
 }
