@@ -116,6 +116,6 @@ func (t *trial) judge(ctx context.Context) (report.Result, error) {
 	}
 	return report.Result{
 		Store: t.store, Seed: t.seed, Clients: t.clients, TTL: t.ttl, Worked: t.worked, Directory: t.dir,
-		Summary: report.Summarise(events, remains), Violations: check.Run(events, remains),
+		Summary: report.Summarise(events, remains), Violations: check.Run(events, remains, t.ttl),
 	}, nil
 }

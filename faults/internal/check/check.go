@@ -7,6 +7,7 @@ package check
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
@@ -33,7 +34,8 @@ const (
 	Overlap Kind = "overlap"
 	// Fence: a fence was given twice, or does not rise with the grants.
 	Fence Kind = "fence"
-	// Belief: a client believed in its lock after its trust deadline.
+	// Belief: a client believed in its lock after its trust deadline, or that
+	// deadline was too late.
 	Belief Kind = "belief"
 	// Counter: an increment was lost, appeared from nowhere, or was written by
 	// somebody who had let go of the lock or lost it to another.
@@ -57,13 +59,13 @@ func (v Violation) String() string {
 }
 
 // Run returns all violations in a history, whose events are in order of their
-// instants, and in what remains.
-func Run(events []history.Event, remains Remains) []Violation {
+// instants, and in what remains. ttl is that of all clients.
+func Run(events []history.Event, remains Remains, ttl time.Duration) []Violation {
 	grants := collect(events)
 	var all []Violation
 	all = append(all, overlaps(grants)...)
 	all = append(all, fences(grants)...)
-	all = append(all, beliefs(events)...)
+	all = append(all, beliefs(events, ttl)...)
 	all = append(all, counters(events, remains)...)
 	all = append(all, ghosts(events, remains)...)
 	return all

@@ -13,6 +13,9 @@ import (
 
 const ms = time.Millisecond
 
+// ttl is that of the clients; the margin is 80 ms.
+const ttl = 1600 * ms
+
 // life is one acquisition of the name "n" that was granted at one instant and let
 // go of at another, with one increment in between.
 type life struct {
@@ -89,7 +92,7 @@ func (t *trial) find(kind history.Kind, fence uint64) *history.Event {
 
 func (t *trial) violations() []check.Violation {
 	slices.SortStableFunc(t.events, func(a, b history.Event) int { return int(a.At - b.At) })
-	return check.Run(t.events, t.remains)
+	return check.Run(t.events, t.remains, ttl)
 }
 
 func TestGoodHistoryPasses(t *testing.T) {
@@ -172,6 +175,9 @@ func TestViolationsAreFound(t *testing.T) {
 		}},
 		"belief after the deadline": {check.Belief, "after the deadline", func(r *trial) {
 			r.add(history.Event{At: 1650 * ms, Client: "1.1.1", Op: 1, Kind: history.Believed, Name: "n", Fence: 20, Until: 1600 * ms, Limit: 1601 * ms})
+		}},
+		"a grant trusted for longer than the TTL less the margin": {check.Belief, "trusted for", func(r *trial) {
+			r.find(history.Granted, 40).Until = 1900*ms + ttl - 60*ms
 		}},
 		"a lost update": {check.Counter, "an update was lost", func(r *trial) {
 			r.remains.Ledger[2].Value, r.remains.Ledger[3].Value = 2, 3

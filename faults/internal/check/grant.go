@@ -147,14 +147,3 @@ func reordered(name string, list []*grant) (found []Violation) {
 	}
 	return found
 }
-
-// beliefs finds those who believed in a lock after its deadline.
-func beliefs(events []history.Event) (found []Violation) {
-	for _, e := range events {
-		if e.Kind == history.Believed && e.At > e.Limit {
-			found = append(found, violation(Belief, e.Name, "client %s, fence %d: Held was true at %v, %v after the deadline",
-				e.Client, e.Fence, e.At, e.At-e.Limit))
-		}
-	}
-	return found
-}
