@@ -52,11 +52,11 @@ func newFront(j job) (*front, error) {
 	if err = proctree.Adopt(); err != nil {
 		return nil, err
 	}
+	f.signals = newRelay(append(relayed, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT)...)
+	f.terminal = openTerminal(f.signals)
 	if err = f.startKeeper(); err != nil {
 		return nil, err
 	}
-	f.signals = newRelay(append(relayed, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT)...)
-	f.terminal = openTerminal(f.signals)
 	// Not before the keeper is started, which would inherit it: the terminal is
 	// handed over, and written to, from the background.
 	signal.Ignore(syscall.SIGTTOU)

@@ -126,6 +126,7 @@ func stamper(t *testing.T, file string) int {
 // A keeper that was stopped cannot end the command: the front does, by the trust
 // deadline, which is less than a TTL after the keeper was stopped.
 func TestHazard49_KeeperStopped(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, db string) {
 		holder, _, old, fresh := holdAndWait(t, db)
 		stopped := elapsed()
@@ -140,6 +141,7 @@ func TestHazard49_KeeperStopped(t *testing.T) {
 
 // A front that was stopped harms nobody: the lock is kept and the command runs.
 func TestFrontStopped(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, db string) {
 		file := filepath.Join(t.TempDir(), "go")
 		ready := filepath.Join(t.TempDir(), "ready")
@@ -164,6 +166,7 @@ func TestFrontStopped(t *testing.T) {
 // Hazards 46 and 49: during an outage longer than the TTL the whole tree is dead by
 // the trust deadline, and the next holder starts later than that.
 func TestHazard46_Outage(t *testing.T) {
+	t.Parallel()
 	server := pgserver.ForTest(t, pgserver.Config{})
 	holder, successor, old, fresh := holdAndWait(t, server.URL())
 	down := elapsed()
@@ -184,6 +187,7 @@ func TestHazard46_Outage(t *testing.T) {
 
 // Hazard 49: SIGTERM comes while there is time to end in order.
 func TestHazard49_TimeToEnd(t *testing.T) {
+	t.Parallel()
 	server := pgserver.ForTest(t, pgserver.Config{})
 	dir := t.TempDir()
 	ready, ended := filepath.Join(dir, "ready"), filepath.Join(dir, "ended")
@@ -204,6 +208,7 @@ func TestHazard49_TimeToEnd(t *testing.T) {
 
 // A short outage costs nothing.
 func TestShortOutage(t *testing.T) {
+	t.Parallel()
 	server := pgserver.ForTest(t, pgserver.Config{})
 	ready, file := filepath.Join(t.TempDir(), "ready"), filepath.Join(t.TempDir(), "go")
 	holder := start(t, server.URL(), "run", "--ttl", "20s", "name", "--",

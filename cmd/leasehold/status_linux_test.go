@@ -143,6 +143,7 @@ func TestTryIsQuick(t *testing.T) {
 }
 
 func TestWaitingIsExplainedOnce(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, db string) {
 		dir := t.TempDir()
 		holder := start(t, db, "run", "--owner", "first", "name", "--", "sh", "-c", `echo x > "$0"; sleep 600`, filepath.Join(dir, "ready"))

@@ -99,6 +99,7 @@ func TestTerminalCtrlCInAPipeline(t *testing.T) {
 
 // The command can be stopped and continued; meanwhile the lock is held.
 func TestTerminalCtrlZAndFg(t *testing.T) {
+	t.Parallel()
 	db := newSQLite(t)
 	s := newSession(t, db)
 	s.send("$tool run --ttl 1s name -- cat\n")
@@ -215,9 +216,10 @@ func TestTerminalRestored(t *testing.T) {
 
 // A message to a terminal from the background does not stop us.
 func TestTerminalMessages(t *testing.T) {
+	t.Parallel()
 	db := newSQLite(t)
 	s := newSession(t, db)
-	s.send("stty tostop; $tool run name -- sleep 600 > /dev/null\n")
+	s.send("stty tostop; $tool run --ttl 2s name -- sleep 600 > /dev/null\n")
 	until(t, "the lock is held", func() bool { return held(t, db, "name") })
 	quick(t, db, "revoke", "name").wantStatus(0)
 	s.expect("leasehold: lock \"name\" lost")
