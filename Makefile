@@ -4,6 +4,9 @@ MODULES := $(shell go list -m -f '{{.Dir}}')
 # What make check tests: everything that needs no server and no process.
 QUICK = $$(go list ./... | grep -v /internal/pgserver) ./internal/test/machine
 
+# Nobody runs what make cross builds, so it is built quickly.
+UNOPTIMISED := -gcflags='all=-N -l'
+
 .PHONY: help check format vet tidy cross docs quick test test-go1.25 faults-smoke build clean
 
 help: ## list the targets
@@ -23,8 +26,8 @@ tidy: ## go mod tidy would change nothing
 	@status=0; for dir in $(MODULES); do (cd $$dir && go mod tidy -diff) || status=1; done; exit $$status
 
 cross: ## every module builds for macOS and Windows
-	GOOS=darwin go build work
-	GOOS=windows go build work
+	GOOS=darwin go build $(UNOPTIMISED) work
+	GOOS=windows go build $(UNOPTIMISED) work
 
 docs: ## the docs' commands, examples and links; the rules of the tree
 	go test -count=1 ./internal/test/hygiene
