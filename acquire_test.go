@@ -362,3 +362,35 @@ func FuzzCheckName(f *testing.F) {
 		}
 	})
 }
+
+// The turn comes at the very instant at which the context ends: either the lock is
+// returned, or an error and nothing is held.
+func TestHazard36_GrantedAndTimedOutAtOnce(t *testing.T) {
+	granted := 0
+	for range 300 {
+		bubble(t, func(t *testing.T, store *memory.Store) {
+			client := open(t, store, leasehold.Config{})
+			held := acquire(t, open(t, store, leasehold.Config{}), "x")
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			go func() {
+				time.Sleep(time.Minute)
+				held.Close()
+			}()
+			lock, err := client.Acquire(ctx, "x")
+			switch {
+			case (lock == nil) == (err == nil):
+				t.Errorf("lock %v and error %v", lock, err)
+			case lock != nil:
+				granted++
+				if !lock.Held() {
+					t.Error("returned a lock that is not held")
+				}
+				lock.Close()
+			}
+			time.Sleep(time.Second)
+			free(t, client, "x")
+		})
+	}
+	t.Logf("granted %d times of 300", granted)
+}
