@@ -116,8 +116,8 @@ const codeWarning = "01000"
 // statement timeout of the server's may be too short for a longer one.
 //
 // The planner settings: tables begin empty and grow, and a plan made for a
-// small table must not scan a large one; every row is found by its key. (Compilation would be tried for the
-// cost that stands for "disabled".)
+// small table must not scan a large one: every row is found by its key. (Compilation
+// would be tried for the cost that stands for "disabled".)
 const setUpSQL = `SET statement_timeout = %[1]d; SET lock_timeout = %[2]d;
 SELECT
 	pg_catalog.set_config('idle_in_transaction_session_timeout', '%[1]d', false),
