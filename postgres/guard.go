@@ -19,8 +19,9 @@ import (
 // cannot commit over its successor's work. The transaction must be on the
 // database that the lock is kept in.
 //
-// What it does not do: ROLLBACK TO a savepoint made before the guard drops it,
-// so guard again. It does not end a transaction that is forgotten: the lock
+// What it does not do: it keeps others out, not another transaction of the same
+// holder; after a commit whose outcome is unknown, find out before you go on. ROLLBACK
+// TO a savepoint made before the guard drops it, so guard again. It does not end a transaction that is forgotten: the lock
 // stays blocked with it, so set idle_in_transaction_session_timeout. It does not
 // keep others from queueing, nor an operator from marking the lock as revoked,
 // nor does it block other names.

@@ -60,6 +60,11 @@ func dsn(path string) string {
 // does not: see lane. The context that op gets ends likewise, and is for waiting;
 // statements are not interrupted.
 func do[T any](ctx context.Context, c *conn, l *lane, op func(ctx context.Context) (T, error)) (T, error) {
+	return doWithin(ctx, c, l, c.patience, op)
+}
+
+// doWithin is do with another patience.
+func doWithin[T any](ctx context.Context, c *conn, l *lane, patience time.Duration, op func(ctx context.Context) (T, error)) (T, error) {
 	var zero T
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -76,7 +81,7 @@ func do[T any](ctx context.Context, c *conn, l *lane, op func(ctx context.Contex
 	done := make(chan result, 1)
 	run := func() {
 		defer func() { <-l.turn }()
-		value, err := retry(ctx, c.patience, func() (T, error) { return op(ctx) })
+		value, err := retry(ctx, patience, func() (T, error) { return op(ctx) })
 		done <- result{value, classify(err)}
 	}
 	if err := c.spawn(ctx, run); err != nil {
