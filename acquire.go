@@ -102,16 +102,20 @@ func (r *request) pin(ctx context.Context) (*keepalive.Lease, error) {
 // be left of it is let go of in the background, and then the lease unpinned.
 func (r *request) attempt(ctx context.Context, lease *keepalive.Lease) (*Lock, error) {
 	a := newAttempt(r, lease)
-	g, err := a.obtain(ctx)
-	if err == nil {
-		lock := newLock(ctx, r, a, g)
-		if lock != nil {
-			return lock, nil
+	for {
+		g, err := a.obtain(ctx)
+		if err == nil {
+			var lock *Lock
+			if lock, err = newLock(ctx, r, a, g); err == nil {
+				return lock, nil
+			}
 		}
-		err = errLeaseEnded
+		if err != keepalive.ErrStale {
+			a.abandon()
+			return nil, err
+		}
+		// Asked for again, the row says whether the grant still stands.
 	}
-	a.abandon()
-	return nil, err
 }
 
 func (r *request) troubled(op string, err error) {

@@ -30,6 +30,7 @@ type attempt struct {
 	clean bool
 
 	queued bool // guarded by waiting.mu: the store has answered that it is queued
+	reads  int  // guarded by waiting.mu: of the lease, before the attempt was sent
 }
 
 // news is what a look at the row has shown.
@@ -55,6 +56,7 @@ func (a *attempt) obtain(ctx context.Context) (news, error) {
 	if a.request.wait {
 		c.waits.add(a)
 		defer c.waits.remove(a)
+		a.forgetNews() // of an earlier round
 	}
 	probes := 0
 	for pause := range backoff.Seq(5*time.Millisecond, time.Second) {
@@ -142,6 +144,13 @@ func (a *attempt) stopped(ctx context.Context) error {
 		return errLeaseEnded
 	default:
 		return nil
+	}
+}
+
+func (a *attempt) forgetNews() {
+	select {
+	case <-a.news:
+	default:
 	}
 }
 

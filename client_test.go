@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -386,5 +387,43 @@ func TestRevocationMissedInAGapIsLearnedWhenListeningAgain(t *testing.T) {
 			t.Errorf("told after %v", took)
 		}
 		wantCause(t, cause, leasehold.ErrRevoked)
+	})
+}
+
+// The reply that grants comes so late that the grant has been revoked and has passed
+// on meanwhile: it is not believed, not for an instant.
+func TestGrantWhoseNewsComeLateIsSeenOnceMore(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		client, other := open(t, store, leasehold.Config{}), open(t, store, leasehold.Config{})
+		acquire(t, client, "y") // so that the client listens, and renews
+		time.Sleep(time.Minute)
+		var late atomic.Bool
+		store.Intercept(func(_ context.Context, call memory.Call) error {
+			if call.Op == "Acquire" && call.Name == "x" && call.Done && !late.Swap(true) {
+				time.Sleep(30 * time.Second)
+			}
+			return nil
+		})
+		got := make(chan *leasehold.Lock)
+		go func() { got <- acquire(t, client, "x") }()
+		synctest.Wait()
+		info, err := other.Get(t.Context(), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Revoke(t.Context(), "x", info.Fence, ""); err != nil {
+			t.Fatal(err)
+		}
+		next := acquire(t, other, "x") // a TTL and a margin after the mark
+		time.Sleep(time.Minute)
+		select {
+		case lock := <-got:
+			t.Fatalf("two believe: fences %d and %d", lock.Fence(), next.Fence())
+		default:
+		}
+		next.Close()
+		if lock := <-got; lock.Fence() <= next.Fence() {
+			t.Errorf("fence %d after %d", lock.Fence(), next.Fence())
+		}
 	})
 }

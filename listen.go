@@ -35,11 +35,11 @@ func (c *Client) listenUntilEnded(l driver.Listener, lease *keepalive.Lease) {
 		}
 	})
 	gap := false
-	wake := func(name string) {
-		if name == "" && gap {
+	wake := func(hint driver.Hint) {
+		if hint.Name == "" && gap {
 			lease.Kick() // a revocation may have been missed
 		}
-		c.wake(lease, name)
+		c.wake(lease, hint)
 	}
 	for pause := range backoff.Seq(50*time.Millisecond, 2*time.Second) {
 		err := l.Listen(ctx, lease.ID, wake)
@@ -56,10 +56,12 @@ func (c *Client) listenUntilEnded(l driver.Listener, lease *keepalive.Lease) {
 	}
 }
 
-// wake acts on a notification: somebody was granted name, or it was revoked.
-func (c *Client) wake(lease *keepalive.Lease, name string) {
+// wake acts on a notification: somebody was granted a lock, or it was revoked.
+func (c *Client) wake(lease *keepalive.Lease, hint driver.Hint) {
 	c.listening.Store(true)
-	if !c.waits.hint(name) && name != "" {
+	switch {
+	case hint.Fence != 0 && c.waits.granted(lease, hint):
+	case !c.waits.hint(hint.Name) && hint.Name != "":
 		lease.Kick() // nobody waits for it: it was revoked, and the renewal tells
 	}
 }

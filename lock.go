@@ -27,9 +27,9 @@ type Lock struct {
 	outcome error         // what Release returns
 }
 
-// newLock makes the Lock of a grant. It returns nil if the lease cannot be
-// trusted any more: then nothing is held.
-func newLock(ctx context.Context, r *request, a *attempt, g news) *Lock {
+// newLock makes the Lock of a grant. On an error nothing is believed in: the client is
+// closing, the lease has ended, or the grant must be seen once more.
+func newLock(ctx context.Context, r *request, a *attempt, g news) (*Lock, error) {
 	l := &Lock{
 		client: r.client, lease: a.lease,
 		hold:  driver.Hold{Attempt: a.Attempt, Fence: g.fence, Conn: r.client.conn},
@@ -38,17 +38,20 @@ func newLock(ctx context.Context, r *request, a *attempt, g news) *Lock {
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if !r.client.keep(l) {
 		l.cancel(ErrClosed)
-		return nil
+		return nil, ErrClosed
 	}
-	if !a.lease.Add(l.holding(), g.reads) {
+	if err := a.lease.Add(l.holding(), g.reads); err != nil {
 		r.client.forget(l)
-		l.cancel(ErrExpired)
-		return nil
+		l.cancel(err)
+		if err != keepalive.ErrStale {
+			err = errLeaseEnded
+		}
+		return nil, err
 	}
 	if f := r.client.cfg.Observer.Acquired; f != nil {
 		f(l, clock.Since(r.started))
 	}
-	return l
+	return l, nil
 }
 
 // Name returns the name that is locked.

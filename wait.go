@@ -8,6 +8,7 @@ import (
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/backoff"
 	"github.com/leaseholdgo/leasehold/internal/clock"
+	"github.com/leaseholdgo/leasehold/internal/keepalive"
 	"github.com/leaseholdgo/leasehold/internal/liveness"
 )
 
@@ -47,6 +48,7 @@ func newWaiting(c *Client) *waiting {
 func (w *waiting) add(a *attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	a.reads = a.lease.Reads()
 	if w.attempts[a.Name] == nil {
 		w.attempts[a.Name] = map[*attempt]struct{}{}
 	}
@@ -97,6 +99,20 @@ func (w *waiting) hint(name string) bool {
 		w.poke()
 	}
 	return wanted
+}
+
+// granted tells the attempt that the hint names of its grant. It reports whether
+// there was one.
+func (w *waiting) granted(lease *keepalive.Lease, hint driver.Hint) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for a := range w.attempts[hint.Name] {
+		if a.Ticket == hint.Ticket && a.lease == lease {
+			a.tell(news{fence: hint.Fence, reads: a.reads})
+			return true
+		}
+	}
+	return false
 }
 
 func (w *waiting) poke() {

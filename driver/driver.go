@@ -144,12 +144,24 @@ type View struct {
 // Listener is implemented by a Conn whose store can tell that something changed.
 // A Conn without it is polled.
 type Listener interface {
-	// Listen calls wake with the name of a lock when it may have been granted
-	// to, or revoked from, the lease; and with "" when anything may have
-	// changed: once when it starts to listen, and after every gap. It returns
-	// when ctx ends, or with an error when it can no longer listen. A call of
-	// wake is a hint, never a proof. wake does not block.
-	Listen(ctx context.Context, lease ID, wake func(name string)) error
+	// Listen calls wake when a lock may have been granted to, or revoked from,
+	// the lease; and with the zero Hint when anything may have changed: once
+	// when it starts to listen, and after every gap. It returns when ctx ends,
+	// or with an error when it can no longer listen. wake does not block.
+	Listen(ctx context.Context, lease ID, wake func(Hint)) error
+}
+
+// Hint is what a Listener says. The row is looked at before anything is made of it,
+// unless it carries a grant.
+type Hint struct {
+	Name string // whose row to look at; empty: every row's
+
+	// Ticket and Fence, if not zero, say that the lock was granted to this
+	// ticket under this fence, by a write that was committed and durable
+	// before the hint was sent. The hint may arrive late: the grant may have
+	// ended since, as it may have when the reply to Acquire arrives late.
+	Ticket ID
+	Fence  uint64
 }
 
 // Inheritor is implemented by a Conn whose leases live as long as an open file

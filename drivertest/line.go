@@ -129,7 +129,7 @@ func (c lineConn) Read(ctx context.Context, q driver.Query) (driver.View, error)
 type lineListener struct{ lineConn }
 
 // Listen passes the wakes on until the line stops being sound.
-func (c lineListener) Listen(ctx context.Context, lease driver.ID, wake func(name string)) error {
+func (c lineListener) Listen(ctx context.Context, lease driver.ID, wake func(driver.Hint)) error {
 	_, gap := c.line.now()
 	_, err := over(ctx, c.line, func() (struct{}, error) {
 		ctx, cancel := context.WithCancel(ctx)

@@ -21,11 +21,12 @@ func testListen(t *testing.T, h Harness) {
 
 // ear listens for one client and remembers what it heard.
 type ear struct {
-	t     *testing.T
-	stop  context.CancelFunc
-	done  chan error
-	mu    sync.Mutex // guards heard
-	heard map[string]int
+	t      *testing.T
+	stop   context.CancelFunc
+	done   chan error
+	mu     sync.Mutex // guards the fields below
+	heard  map[string]int
+	grants []driver.Hint // hints that carried one
 }
 
 // listen starts an ear for c, and returns when it listens.
@@ -40,10 +41,26 @@ func (w *world) listen(c *client) *ear {
 	return e
 }
 
-func (e *ear) wake(name string) {
+func (e *ear) wake(hint driver.Hint) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.heard[name]++
+	e.heard[hint.Name]++
+	if hint.Fence != 0 {
+		e.grants = append(e.grants, hint)
+	}
+}
+
+// wantGrants fails the test if a grant was told of that was not made: the lock of
+// that name must be held by the ticket, under the fence, or another one since.
+func (e *ear) wantGrants(row driver.Lock) {
+	e.t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, g := range e.grants {
+		if g.Name != row.Name || g.Fence > row.Fence || g.Fence == row.Fence && g.Ticket != row.Holder.Ticket {
+			e.t.Errorf("told of the grant %+v, the row is %+v", g, row)
+		}
+	}
 }
 
 func (e *ear) times(name string) int {
@@ -86,6 +103,7 @@ func listenHandOver(w *world) {
 	waiter.queue("näme 'a'")
 	holder.release(a, driver.Released)
 	e.await("näme 'a'")
+	e.wantGrants(w.row("näme 'a'"))
 }
 
 func listenTakeOver(w *world) {

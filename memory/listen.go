@@ -10,7 +10,7 @@ import (
 var errClosed = errors.New("memory: the connection is closed")
 
 // Listen implements driver.Listener.
-func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(name string)) error {
+func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(driver.Hint)) error {
 	e := &ear{lease: lease, wake: wake, cut: make(chan struct{})}
 	err := c.do(ctx, Call{Op: "Listen"}, func() error {
 		c.store.ears[e] = struct{}{}
@@ -20,7 +20,7 @@ func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(name strin
 		return err
 	}
 	defer c.store.deafen(e)
-	wake("")
+	wake(driver.Hint{})
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

@@ -34,7 +34,7 @@ type lease struct {
 // ear is one call of Listen.
 type ear struct {
 	lease driver.ID
-	wake  func(name string)
+	wake  func(driver.Hint)
 	cut   chan struct{} // closed when the store goes down
 }
 
@@ -148,7 +148,7 @@ func (s *Store) Intercept(f func(ctx context.Context, call Call) error) {
 func (s *Store) notify(lease driver.ID, name string) {
 	for e := range s.ears {
 		if e.lease == lease {
-			e.wake(name)
+			e.wake(driver.Hint{Name: name})
 		}
 	}
 }

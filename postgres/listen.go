@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,17 +12,33 @@ import (
 // channel returns the name of the channel on which a lease's client is told.
 func channel(lease driver.ID) string { return "leasehold_" + lease.String() }
 
+// hint reads a notification: 32 digits of the ticket and 16 of the fence of a grant
+// that was committed with it, all zero for a revocation; then the lock's name. What
+// somebody else may have sent on the channel is no more than a reason to look. (A
+// grant cannot be forged without the ticket, which only the tables show.)
+func hint(payload string) driver.Hint {
+	if len(payload) <= 48 {
+		return driver.Hint{}
+	}
+	ticket, err := driver.ParseID(payload[:32])
+	fence, err2 := strconv.ParseUint(payload[32:48], 16, 64)
+	if err != nil || err2 != nil {
+		return driver.Hint{}
+	}
+	return driver.Hint{Name: payload[48:], Ticket: ticket, Fence: fence}
+}
+
 // Listen implements driver.Listener. It has a connection of its own, dialled
 // when it begins and closed when it returns; a second Listen on the same Conn
 // waits for the first to end.
-func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(name string)) error {
+func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(driver.Hint)) error {
 	return c.on(ctx, c.listen, func(ctx context.Context, s *session, _ *statements) error {
 		defer s.hangUp()
 		listen := `LISTEN ` + pgx.Identifier{channel(lease)}.Sanitize()
 		if _, err := s.PgConn().Exec(ctx, listen).ReadAll(); err != nil {
 			return err
 		}
-		wake("")
+		wake(driver.Hint{})
 		for {
 			n, err := s.WaitForNotification(ctx)
 			if ctx.Err() != nil {
@@ -30,7 +47,7 @@ func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(name strin
 			if err != nil {
 				return err
 			}
-			wake(n.Payload)
+			wake(hint(n.Payload))
 		}
 	})
 }

@@ -39,13 +39,20 @@ func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (
 	return reply, nil
 }
 
-// Release implements driver.Conn. Busy also stands for a row that another
+// Release implements driver.Conn. One round trip for a holder whose row nobody else
+// has locked, two for a waiter and where others are at work on the row. Busy also stands for a row that another
 // transaction kept locked for longer than the lock timeout.
 func (c *conn) Release(ctx context.Context, attempt driver.Attempt) (driver.Outcome, error) {
 	var outcome driver.Outcome
 	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
+		var silent bool
+		err := s.QueryRow(ctx, sql.pass, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), s.system).Scan(&silent)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			outcome = driver.Released
+			return err
+		}
 		return s.granting(ctx, sql, func() (same bool, err error) {
-			var holds, done, silent bool
+			var holds, done bool
 			err = s.QueryRow(ctx, sql.release, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), s.system).
 				Scan(&holds, &done, &same, &silent)
 			outcome = releaseOutcome(holds, done)

@@ -31,7 +31,7 @@ func TestHazard01_BlackHole(t *testing.T) {
 		"Read":       func(ctx context.Context) error { _, err := c.Read(ctx, driver.Query{Limit: 1}); return err },
 		"Acquire":    func(ctx context.Context) error { _, err := c.Acquire(ctx, c.attempt("b"), true); return err },
 		"Release":    func(ctx context.Context) error { _, err := c.Release(ctx, hold.Attempt); return err },
-		"Listen":     func(ctx context.Context) error { return c.Listen(ctx, c.lease.ID, func(string) {}) },
+		"Listen":     func(ctx context.Context) error { return c.Listen(ctx, c.lease.ID, func(driver.Hint) {}) },
 	}
 	for name, call := range calls {
 		for range 4 {

@@ -14,11 +14,12 @@ const timelineSQL = `left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)`
 
 // statements are the texts of sql/*.sql, rendered for one Config.
 type statements struct {
-	createLease, renewLease, endLease  string
-	acquire, release, takeOver, revoke string
-	readNames, readPage                string
-	readMeta, recordEpoch              string
-	guardRow, guardLease               string
+	createLease, renewLease, endLease string
+	acquire, takeOver, revoke         string
+	pass, release                     string
+	readNames, readPage               string
+	readMeta, recordEpoch             string
+	guardRow, guardLease              string
 }
 
 func newStatements(cfg Config) *statements {
@@ -34,6 +35,7 @@ func newStatements(cfg Config) *statements {
 		renewLease:  read("renew_lease"),
 		endLease:    read("end_lease"),
 		acquire:     read("acquire"),
+		pass:        read("pass"),
 		release:     read("release"),
 		takeOver:    read("take_over"),
 		revoke:      read("revoke"),
@@ -50,7 +52,7 @@ func newStatements(cfg Config) *statements {
 // find it the same always.
 func (s *statements) blind() *statements {
 	b := *s
-	for _, text := range []*string{&b.createLease, &b.renewLease, &b.acquire, &b.release, &b.takeOver, &b.readMeta} {
+	for _, text := range []*string{&b.createLease, &b.renewLease, &b.acquire, &b.pass, &b.release, &b.takeOver, &b.readMeta} {
 		*text = strings.ReplaceAll(*text, timelineSQL, "e.timeline")
 	}
 	b.recordEpoch = strings.ReplaceAll(b.recordEpoch, timelineSQL, "e.timeline")

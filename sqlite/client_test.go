@@ -123,7 +123,7 @@ func (c *client) listen() <-chan string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = c.Listen(ctx, c.lease, func(name string) { heard <- name })
+		_ = c.Listen(ctx, c.lease, func(hint driver.Hint) { heard <- hint.Name })
 	}()
 	c.t.Cleanup(func() { stop(); <-done })
 	<-heard

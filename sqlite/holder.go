@@ -51,7 +51,7 @@ func (l *listener) probe() {
 	for _, h := range l.holders {
 		if h.dead() && time.Since(h.told) >= idleTick {
 			h.told = time.Now()
-			l.wake("")
+			l.wake(driver.Hint{})
 		}
 	}
 }

@@ -23,7 +23,7 @@ const (
 type listener struct {
 	c     *conn
 	lease driver.ID
-	wake  func(name string)
+	wake  func(driver.Hint)
 	kick  chan struct{} // holds one request to look at once, whatever the counter says
 	lane  *lane
 
@@ -36,7 +36,7 @@ type listener struct {
 // Listen implements driver.Listener. SQLite has no notifications, so it looks at
 // the file's change counter, and at the lock of the file of whoever holds what
 // this client waits for. That costs one read, and one system call per holder.
-func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(name string)) error {
+func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(driver.Hint)) error {
 	done := make(chan error, 1)
 	if err := c.spawn(ctx, func() { done <- c.listen(ctx, lease, wake) }); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(name strin
 	return <-done
 }
 
-func (c *conn) listen(ctx context.Context, lease driver.ID, wake func(string)) error {
+func (c *conn) listen(ctx context.Context, lease driver.ID, wake func(driver.Hint)) error {
 	lane, err := newLane(c.path, readOnly)
 	if err != nil {
 		return classify(err)
@@ -58,7 +58,7 @@ func (c *conn) listen(ctx context.Context, lease driver.ID, wake func(string)) e
 	}
 	c.enlist(l)
 	defer c.delist(l)
-	wake("")
+	wake(driver.Hint{})
 	for {
 		if err := l.look(); err != nil && !isBusy(err) {
 			return classify(err)
@@ -176,7 +176,7 @@ func (l *listener) queued(tx *tx, waiting []driver.Attempt) error {
 		}
 		if lock.Ahead(a.Place()) < 0 { // granted, or taken out of the queue
 			if l.c.forget(a) {
-				l.wake(a.Name)
+				l.wake(driver.Hint{Name: a.Name})
 			}
 			continue
 		}
@@ -198,7 +198,7 @@ func (l *listener) revoked(tx *tx) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		if l.notice >= 0 {
 			l.notice = -1
-			l.wake("")
+			l.wake(driver.Hint{})
 		}
 		return nil
 	}
@@ -215,7 +215,7 @@ func (l *listener) revoked(tx *tx) error {
 		if err := rows.Scan(&name); err != nil {
 			return err
 		}
-		l.wake(string(name))
+		l.wake(driver.Hint{Name: string(name)})
 	}
 	l.notice = notice
 	return rows.Err()

@@ -53,40 +53,52 @@ func handOver(t *testing.T, old, fresh string) (last, first int64) {
 	return last, first
 }
 
-func within(t *testing.T, what string, took, figure time.Duration) {
+// promptly measures up to three times, until the result is within five times the
+// figure: the machine may be busy, and speed is not safety. What measure itself
+// asserts holds each time.
+func promptly(t *testing.T, what string, figure time.Duration, measure func(t *testing.T) time.Duration) {
 	t.Helper()
-	t.Logf("%s: %v", what, took.Round(time.Millisecond))
-	if took > 5*figure {
-		t.Errorf("%s took %v, aimed at %v", what, took, figure)
+	var took time.Duration
+	for range 3 {
+		t.Run("measure", func(t *testing.T) { took = measure(t) })
+		t.Logf("%s: %v", what, took.Round(time.Millisecond))
+		if took <= 5*figure || t.Failed() {
+			return
+		}
 	}
+	t.Errorf("%s took %v, aimed at %v", what, took, figure)
+}
+
+// onKinds runs a test on fresh databases of each kind, with a figure each.
+func onKinds(t *testing.T, sqlite, postgres time.Duration, test func(t *testing.T, open func(*testing.T) string, figure time.Duration)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, newSQLite, sqlite) })
+	t.Run("postgres", func(t *testing.T) { test(t, newPostgres, postgres) })
 }
 
 // Hazard 47: what the command started dies with it, in whatever session.
 func TestHazard47_FrontKilled(t *testing.T) {
-	onEach(t, func(t *testing.T, db string) {
-		holder, _, old, fresh := holdAndWait(t, db)
-		killed := elapsed()
-		holder.signal(syscall.SIGKILL)
-		_, first := handOver(t, old, fresh)
-		within(t, "hand-over after the front was killed", time.Duration(first-killed), 100*time.Millisecond)
+	onKinds(t, 100*time.Millisecond, ttl+500*time.Millisecond, func(t *testing.T, open func(*testing.T) string, figure time.Duration) {
+		promptly(t, "hand-over after the front was killed", figure, func(t *testing.T) time.Duration {
+			holder, _, old, fresh := holdAndWait(t, open(t))
+			killed := elapsed()
+			holder.signal(syscall.SIGKILL)
+			_, first := handOver(t, old, fresh)
+			return time.Duration(first - killed)
+		})
 	})
 }
 
 func TestHazard47_KeeperKilled(t *testing.T) {
-	for kind, figure := range map[string]time.Duration{"sqlite": 100 * time.Millisecond, "postgres": ttl + 500*time.Millisecond} {
-		t.Run(kind, func(t *testing.T) {
-			db := newSQLite
-			if kind == "postgres" {
-				db = newPostgres
-			}
-			holder, _, old, fresh := holdAndWait(t, db(t))
+	onKinds(t, 100*time.Millisecond, ttl+500*time.Millisecond, func(t *testing.T, open func(*testing.T) string, figure time.Duration) {
+		promptly(t, "hand-over after the keeper was killed", figure, func(t *testing.T) time.Duration {
+			holder, _, old, fresh := holdAndWait(t, open(t))
 			killed := elapsed()
 			kill(t, holder.keeper(), syscall.SIGKILL)
 			holder.wantError(statusLost, `"name"`)
 			_, first := handOver(t, old, fresh)
-			within(t, "hand-over after the keeper was killed", time.Duration(first-killed), figure)
+			return time.Duration(first - killed)
 		})
-	}
+	})
 }
 
 // Both processes killed: the kernel kills the command itself. What that started

@@ -14,6 +14,9 @@ var (
 	ErrClosed     = errors.New("the client is closed")
 )
 
+// ErrStale: a grant must be seen once more before it is believed in.
+var ErrStale = errors.New("the rows were read again since the grant was asked for")
+
 // errIdle ends a lease that nothing uses.
 var errIdle = errors.New("the lease is not used")
 

@@ -112,29 +112,34 @@ func (l *Lease) Unpin() {
 	}
 }
 
-// Reads returns a number to give to Add, taken before the call is sent whose
-// reply shows the grant.
+// Reads returns a number to give to Add, taken before the call is sent that led to
+// the grant.
 func (l *Lease) Reads() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.reads
 }
 
-// Add puts a granted lock under the lease. It reports false if the lease is not
-// trusted: the lock is then not held. reads is what Reads returned before the
-// grant was asked for: if rows were read again since, h missed it, and that is
-// made up for.
-func (l *Lease) Add(h Holding, reads int) bool {
+// Add puts a granted lock under the lease. On an error it is not under it: ErrExpired,
+// or what ended the lease; or ErrStale: the rows were read again since Reads
+// returned reads, so the grant may have ended meanwhile, and must be seen once more.
+//
+// That is what makes a grant safe to believe in whose news came late. While reads is
+// what it was, no renewal has returned a new notice or epoch; so the last one was sent
+// before any revocation of the grant, and trust ends before that takes effect.
+func (l *Lease) Add(h Holding, reads int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.trustedLocked() {
-		return false
+	switch {
+	case l.cause != nil:
+		return l.cause
+	case !l.trustedLocked():
+		return ErrExpired
+	case reads != l.reads:
+		return ErrStale
 	}
 	l.holdings[h] = struct{}{}
-	if reads != l.reads {
-		l.dirtyLocked()
-	}
-	return true
+	return nil
 }
 
 // Remove takes a lock out. It reports whether it was there: if so, Lose was not

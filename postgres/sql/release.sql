@@ -54,7 +54,7 @@ passed AS (
     FROM mine
     JOIN free ON free.name = mine.name
     WHERE l.name = mine.name
-    RETURNING l.name, l.holder_lease
+    RETURNING l.name, l.fence, l.holder_lease, l.holder_ticket
 ),
 cancelled AS (
     UPDATE leasehold.lock AS l SET
@@ -69,7 +69,9 @@ SELECT
     passed.name IS NOT NULL OR EXISTS (SELECT FROM cancelled),
     entry.same,
     CASE WHEN passed.holder_lease IS NOT NULL
-        THEN pg_notify('leasehold_' || encode(uuid_send(passed.holder_lease), 'hex'), passed.name) END IS NULL
+        THEN pg_notify(
+            'leasehold_' || encode(uuid_send(passed.holder_lease), 'hex'),
+            encode(uuid_send(passed.holder_ticket) || int8send(passed.fence), 'hex') || passed.name) END IS NULL
 FROM mine
 CROSS JOIN entry
 LEFT JOIN passed ON passed.name = mine.name

@@ -23,5 +23,5 @@ noticed AS (
     FROM seen
     WHERE s.id = seen.holder_lease AND seen.fresh
 )
-SELECT pg_notify('leasehold_' || encode(uuid_send(seen.holder_lease), 'hex'), seen.name) IS NULL
+SELECT pg_notify('leasehold_' || encode(uuid_send(seen.holder_lease), 'hex'), repeat('0', 48) || seen.name) IS NULL
 FROM seen

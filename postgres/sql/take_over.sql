@@ -65,7 +65,7 @@ passed AS (
     FROM plan
     JOIN free ON free.name = plan.name
     WHERE l.name = plan.name
-    RETURNING l.name, l.holder_lease
+    RETURNING l.name, l.fence, l.holder_lease, l.holder_ticket
 ),
 dropped AS (
     UPDATE leasehold.lock AS l SET queue_leases = plan.leases, queue_tickets = plan.tickets
@@ -75,7 +75,9 @@ dropped AS (
 SELECT
     entry.same OR passed.name IS NOT NULL OR NOT plan.ends,
     CASE WHEN passed.holder_lease IS NOT NULL
-        THEN pg_notify('leasehold_' || encode(uuid_send(passed.holder_lease), 'hex'), passed.name) END IS NULL
+        THEN pg_notify(
+            'leasehold_' || encode(uuid_send(passed.holder_lease), 'hex'),
+            encode(uuid_send(passed.holder_ticket) || int8send(passed.fence), 'hex') || passed.name) END IS NULL
 FROM plan
 CROSS JOIN entry
 LEFT JOIN passed ON passed.name = plan.name
