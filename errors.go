@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/internal/keepalive"
@@ -107,14 +108,15 @@ type opError struct {
 }
 
 func (e *opError) Error() string {
-	s := "leasehold: " + e.op
+	what := e.op
 	if e.name != "" {
-		s += fmt.Sprintf(" %q", e.name)
+		what = fmt.Sprintf("%s %q", e.op, e.name)
 	}
+	parts := []string{"leasehold", what}
 	for _, err := range e.errs {
-		s += ": " + err.Error()
+		parts = append(parts, err.Error())
 	}
-	return s
+	return strings.Join(parts, ": ")
 }
 
 func (e *opError) Unwrap() []error { return e.errs }
