@@ -22,6 +22,7 @@ func TestOneRenewalWhateverIsHeld(t *testing.T) {
 		for i := range 10_000 {
 			acquire(t, client, fmt.Sprint(i))
 		}
+		time.Sleep(ttl) // by then it listens
 		n := count(store)
 		time.Sleep(10 * ttl)
 		if got := n.of("RenewLease"); got != 30 || n.total() != 30+n.of("Listen") {

@@ -34,16 +34,9 @@ func (c *Client) listenUntilEnded(l driver.Listener, lease *keepalive.Lease) {
 		case <-ctx.Done():
 		}
 	})
-	gap := false
-	wake := func(hint driver.Hint) {
-		if hint.Name == "" && gap {
-			lease.Kick() // a revocation may have been missed
-		}
-		c.wake(lease, hint)
-	}
+	wake := func(hint driver.Hint) { c.wake(lease, hint) }
 	for pause := range backoff.Seq(50*time.Millisecond, 2*time.Second) {
 		err := l.Listen(ctx, lease.ID, wake)
-		gap = true
 		c.listening.Store(false)
 		if ctx.Err() != nil {
 			return
@@ -61,6 +54,9 @@ func (c *Client) wake(lease *keepalive.Lease, hint driver.Hint) {
 	c.listening.Store(true)
 	switch {
 	case hint.Fence != 0 && c.waits.granted(lease, hint):
+	case hint.Name == "" && len(c.locks()) > 0:
+		lease.Kick() // a revocation may have been missed before
+		c.waits.hint("")
 	case !c.waits.hint(hint.Name) && hint.Name != "":
 		lease.Kick() // nobody waits for it: it was revoked, and the renewal tells
 	}

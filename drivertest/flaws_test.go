@@ -45,20 +45,39 @@ var flaws = []flaw{
 const flawVariable = "LEASEHOLD_DRIVERTEST_FLAW" // flaw:level
 
 func TestSuiteFindsFlaws(t *testing.T) {
+	if testing.Short() {
+		t.Skip("tests the tests: only in the full run")
+	}
 	for _, f := range flaws {
 		t.Run(f.name, func(t *testing.T) {
 			for _, level := range f.level {
-				out, err := runFlawed(t, f.name, level)
-				if err == nil || !strings.Contains(out, "--- FAIL: TestFlawed") || strings.Contains(out, "panic:") {
-					t.Errorf("level %s did not find it (%v):\n%s", level, err, out)
+				if out, found := findFlaw(t, f.name, level); !found {
+					t.Errorf("level %s did not find it:\n%s", level, out)
 				}
 			}
 		})
 	}
 }
 
+// findFlaw runs a level up to three times: some flaws show only if calls meet in
+// time, which a busy machine can prevent. That the sound store passes is no luck.
+func findFlaw(t *testing.T, name, level string) (out string, found bool) {
+	t.Helper()
+	for range 3 {
+		var err error
+		out, err = runFlawed(t, name, level)
+		if err != nil && strings.Contains(out, "--- FAIL: TestFlawed") && !strings.Contains(out, "panic:") {
+			return out, true
+		}
+	}
+	return out, false
+}
+
 // TestSuitePassesTheSound: without a flaw, the same way of running passes.
 func TestSuitePassesTheSound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("tests the tests: only in the full run")
+	}
 	for _, level := range allLevels {
 		if out, err := runFlawed(t, "None", level); err != nil {
 			t.Errorf("level %s: %v\n%s", level, err, out)

@@ -20,7 +20,7 @@ func main() {
 	var replicas sync.WaitGroup
 	for _, name := range []string{"a", "b"} {
 		replicas.Go(func() {
-			client, err := leasehold.Open(ctx, store, leasehold.Config{Owner: name})
+			client, err := leasehold.Open(context.Background(), store, leasehold.Config{Owner: name})
 			if err != nil {
 				log.Fatal(err)
 			}
