@@ -11,7 +11,8 @@
 // Behind a pooler in transaction mode the settings it makes for its session,
 // and the notifications, would reach others.
 //
-// A notification is a hint that saves time. Nothing depends on one arriving.
+// Nothing depends on a notification arriving. It is sent with the commit that it
+// tells of: a hand-over's names the ticket and the fence it was granted.
 //
 // # What it does
 //

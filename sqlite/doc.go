@@ -43,7 +43,8 @@
 // # Costs
 //
 // An acquisition and a release are one transaction each, on the order of one
-// flush of the disk. A renewal is one read. While a client waits it looks at the
+// flush of the disk. A renewal is one read of the database, and a few bytes written
+// to the lease's file. While a client waits it looks at the
 // file a hundred times a second, and otherwise five times; see the benchmark
 // in this package for what that costs. A client uses at most four connections
 // to the file, and as many more file descriptors as it has leases.
