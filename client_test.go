@@ -428,3 +428,32 @@ func TestGrantWhoseNewsComeLateIsSeenOnceMore(t *testing.T) {
 		}
 	})
 }
+
+// The reply to the making of a lease is lost, and the client closes before it asks
+// again: the row that was made is deleted.
+func TestCloseDeletesALeaseOfUnknownOutcome(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		client := open(t, store, leasehold.Config{})
+		ended := 0
+		store.Intercept(func(_ context.Context, call memory.Call) error {
+			switch {
+			case call.Op == "CreateLease" && call.Done:
+				return errReplyLost
+			case call.Op == "EndLease" && call.Done:
+				ended++
+			}
+			return nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := client.Acquire(ctx, "x"); !errors.Is(err, leasehold.ErrUnavailable) {
+			t.Errorf("error %v", err)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+		if ended == 0 {
+			t.Error("the lease was left")
+		}
+	})
+}

@@ -159,8 +159,11 @@ func (k *Keeper) Live() *Lease {
 func (k *Keeper) Close(ctx context.Context) {
 	k.mu.Lock()
 	k.closed = true
-	live := k.live
+	live, draft := k.live, k.draft
 	k.mu.Unlock()
+	if !draft.IsZero() { // its row may have been made
+		k.wg.Go(func() { k.discard(draft) })
+	}
 	if live != nil {
 		live.end(ErrClosed)
 		k.wg.Go(func() { k.discard(live.ID) })

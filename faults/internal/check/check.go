@@ -67,7 +67,7 @@ func Run(events []history.Event, remains Remains, ttl time.Duration) []Violation
 	all = append(all, fences(grants)...)
 	all = append(all, beliefs(events, ttl)...)
 	all = append(all, counters(events, remains)...)
-	all = append(all, ghosts(events, remains)...)
+	all = append(all, ghosts(events, remains, ttl)...)
 	return all
 }
 

@@ -124,6 +124,10 @@ func TestNotViolations(t *testing.T) {
 		"a look at the lock while it is let go of": func(r *trial) {
 			r.add(history.Event{At: 151 * ms, Client: "0.1.1", Op: 1, Kind: history.Believed, Name: "n", Fence: 10, Until: 1500 * ms, Limit: 1501 * ms})
 		},
+		"a lease that Close could not delete within the TTL": func(r *trial) {
+			r.find(history.Closed, 0).At = 4000*ms + ttl
+			r.remains.Owners = []string{"0.1.1"}
+		},
 		"an unknown commit that is stored": func(r *trial) { r.find(history.Acked, 10).Kind = history.Unknown },
 		"an unknown commit that is not": func(r *trial) {
 			r.add(history.Event{At: 110 * ms, Client: "0.1.1", Op: 1, Kind: history.Begun, ID: "x", Name: "n", Fence: 10})

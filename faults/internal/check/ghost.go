@@ -14,7 +14,10 @@ import (
 // A process that was killed while it held and awaited nothing leaves its lease's
 // row behind, and so may one that was disturbed: such a row is in nobody's way.
 // See Orphans.
-func ghosts(events []history.Event, remains Remains) (found []Violation) {
+//
+// Close gives up after the TTL: a row that somebody else's transaction kept it from
+// deleting for so long is left to expire.
+func ghosts(events []history.Event, remains Remains, ttl time.Duration) (found []Violation) {
 	for _, name := range remains.Stuck {
 		found = append(found, violation(Ghost, name, "it could not be acquired after all clients had ended"))
 	}
@@ -23,7 +26,8 @@ func ghosts(events []history.Event, remains Remains) (found []Violation) {
 	}
 	lives := lifetimes(events)
 	for _, owner := range remains.Owners {
-		if l, ok := lives[owner]; !ok || !l.disturbed(owner, events) {
+		l, ok := lives[owner]
+		if !ok || !l.disturbed(owner, events) && l.closed-l.closing < ttl*9/10 {
 			found = append(found, violation(Ghost, "", "a lease of %s is left, which was closed in peace", cmp.Or(owner, "nobody")))
 		}
 	}
@@ -44,14 +48,18 @@ func Orphans(events []history.Event, remains Remains) int {
 }
 
 // lifetime is from Opened to Closed; a client that was not closed has no end.
-type lifetime struct{ opened, closed time.Duration }
+type lifetime struct{ opened, closing, closed time.Duration }
 
 func lifetimes(events []history.Event) map[string]*lifetime {
 	lives := map[string]*lifetime{}
 	for _, e := range events {
 		switch e.Kind {
 		case history.Opened:
-			lives[e.Client] = &lifetime{e.At, never}
+			lives[e.Client] = &lifetime{e.At, never, never}
+		case history.Closing:
+			if l := lives[e.Client]; l != nil {
+				l.closing = e.At
+			}
 		case history.Closed:
 			if l := lives[e.Client]; l != nil {
 				l.closed = e.At
