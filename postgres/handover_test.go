@@ -19,6 +19,9 @@ import (
 	"github.com/leaseholdgo/leasehold"
 )
 
+// rest is the pause before each measurement, in which both processes come to rest.
+const rest = 2 * time.Millisecond
+
 // BenchmarkHandover measures the time from the call of Release in one process to
 // the return of Acquire in another, and beside it, in turns, its floor: from
 // sending one committed update with one NOTIFY to another connection's having
@@ -30,24 +33,37 @@ func BenchmarkHandover(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	execSQL(b, pool, `CREATE TABLE `+schema+`.floor (n int) WITH (fillfactor = 50)`)
-	execSQL(b, pool, `INSERT INTO `+schema+`.floor VALUES (0)`)
-	conn, err := pgx.ConnectConfig(b.Context(), pool.Config().ConnConfig)
+	execSQL(b, pool, `CREATE DATABASE `+schema)
+	b.Cleanup(func() { execSQL(b, pool, `DROP DATABASE `+schema) })
+	conn, err := connectFloor(b.Context(), pool, schema)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer conn.Close(context.Background())
+	for _, sql := range []string{`CREATE TABLE floor (n int) WITH (fillfactor = 50)`, `INSERT INTO floor VALUES (0)`} {
+		if _, err := conn.Exec(b.Context(), sql); err != nil {
+			b.Fatal(err)
+		}
+	}
 	child := startChild(b, schema)
 
 	var ours, floor []time.Duration
 	for b.Loop() {
 		ours = append(ours, handOver(b, client, child))
-		floor = append(floor, notify(b, conn, schema, child))
+		floor = append(floor, notify(b, conn, child))
 	}
 	p50, low := median(ours), median(floor)
 	b.ReportMetric(float64(p50.Microseconds()), "µs-p50")
 	b.ReportMetric(float64(low.Microseconds()), "µs-floor-p50")
 	b.ReportMetric(float64(p50)/float64(low), "ours/floor")
+}
+
+// connectFloor connects to the floor's own database: a NOTIFY wakes every listening
+// backend of a database, and either side is to wake its own listener only.
+func connectFloor(ctx context.Context, pool *pgxpool.Pool, database string) (*pgx.Conn, error) {
+	cfg := pool.Config().ConnConfig
+	cfg.Database = database
+	return pgx.ConnectConfig(ctx, cfg)
 }
 
 func median(d []time.Duration) time.Duration {
@@ -67,6 +83,7 @@ func handOver(b *testing.B, client *leasehold.Client, child *child) time.Duratio
 		info, err := client.Get(b.Context(), "a")
 		return err == nil && len(info.Waiters) == 1
 	})
+	time.Sleep(rest)
 	start := time.Now()
 	if err := lock.Close(); err != nil {
 		b.Fatal(err)
@@ -76,9 +93,10 @@ func handOver(b *testing.B, client *leasehold.Client, child *child) time.Duratio
 	return took
 }
 
-func notify(b *testing.B, conn *pgx.Conn, schema string, child *child) time.Duration {
+func notify(b *testing.B, conn *pgx.Conn, child *child) time.Duration {
 	b.Helper()
-	sql := `WITH u AS (UPDATE ` + schema + `.floor SET n = n + 1 RETURNING n) SELECT pg_notify('` + schema + `', 'a') IS NULL FROM u`
+	const sql = `WITH u AS (UPDATE floor SET n = n + 1 RETURNING n) SELECT pg_notify('floor', 'a') IS NULL FROM u`
+	time.Sleep(rest)
 	start := time.Now()
 	if _, err := conn.Exec(b.Context(), sql); err != nil {
 		b.Fatal(err)
@@ -153,11 +171,12 @@ func handoverChild(schema string) error {
 		return err
 	}
 	defer client.Close()
-	conn, err := pgx.ConnectConfig(ctx, pool.Config().ConnConfig)
+	conn, err := connectFloor(ctx, pool, schema)
 	if err != nil {
 		return err
 	}
-	if _, err := conn.Exec(ctx, `LISTEN `+schema); err != nil {
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, `LISTEN floor`); err != nil {
 		return err
 	}
 	go func() {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -26,10 +27,10 @@ func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (
 			case !same:
 				return false, nil
 			case row.name != nil:
-				reply.Lock = row.lock()
-				return true, nil
+				reply.Lock, err = row.lock()
+				return true, err
 			default:
-				return true, errNotGranting
+				return true, s.whyNot(ctx, sql, attempt.Name)
 			}
 		})
 	})
@@ -37,6 +38,16 @@ func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (
 		return driver.Reply{}, err
 	}
 	return reply, nil
+}
+
+// whyNot returns the error for a name that could not be acquired: its row is damaged,
+// or nothing is granted.
+func (s *session) whyNot(ctx context.Context, sql *statements, name string) error {
+	rows, err := s.read(ctx, sql, driver.Query{Names: []string{name}})
+	if err == nil {
+		_, err = collect(rows)
+	}
+	return cmp.Or(err, errNotGranting)
 }
 
 // Release implements driver.Conn. One round trip for a holder whose row nobody else

@@ -61,7 +61,12 @@ func collect(rows pgx.Rows) (driver.View, error) {
 			view.Epoch = uint64(*epoch)
 		}
 		if lock.name != nil {
-			view.Locks = append(view.Locks, lock.lock())
+			l, err := lock.lock()
+			if err != nil {
+				rows.Close()
+				return driver.View{}, err
+			}
+			view.Locks = append(view.Locks, l)
 		}
 		if lease.id != nil {
 			state := lease.state()

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -27,8 +28,12 @@ func (r *lockRow) targets() []any {
 	}
 }
 
-// lock converts a row that is there.
-func (r *lockRow) lock() driver.Lock {
+// lock converts a row that is there. The table is open to anybody's tools, so every
+// invariant is checked; an error means that one is broken, and is permanent.
+func (r *lockRow) lock() (driver.Lock, error) {
+	if what := r.damage(); what != "" {
+		return driver.Lock{}, driver.Permanent(fmt.Errorf("the row of lock %q is damaged (%s): restore it, or delete it when nobody uses the lock", *r.name, what))
+	}
 	l := driver.Lock{Name: *r.name, Fence: uint64(*r.fence)}
 	if r.ticket != nil {
 		l.Holder = driver.Place{Lease: *r.holder, Ticket: *r.ticket}
@@ -40,7 +45,41 @@ func (r *lockRow) lock() driver.Lock {
 	for i, ticket := range r.tickets {
 		l.Queue = append(l.Queue, driver.Place{Lease: r.leases[i], Ticket: ticket})
 	}
-	return l
+	return l, nil
+}
+
+// damage says which invariant of the row is broken, or nothing.
+func (r *lockRow) damage() string {
+	held, marked := r.ticket != nil, r.markedAt != nil
+	switch {
+	case *r.fence <= 0:
+		return "the fence"
+	case (r.holder != nil) != held || (r.since != nil) != held:
+		return "the holder"
+	case (r.markBy != nil) != marked || (r.markFor != nil) != marked || marked && !held:
+		return "the mark"
+	case len(r.leases) != len(r.tickets) || !held && len(r.tickets) > 0:
+		return "the queue"
+	}
+	return r.repeated()
+}
+
+// repeated says whether an attempt occurs twice in the row.
+func (r *lockRow) repeated() string {
+	if len(r.tickets) == 0 {
+		return ""
+	}
+	seen := make(map[[16]byte]bool, len(r.tickets)+1)
+	if r.ticket != nil {
+		seen[*r.ticket] = true
+	}
+	for _, ticket := range r.tickets {
+		if seen[ticket] {
+			return "an attempt occurs twice"
+		}
+		seen[ticket] = true
+	}
+	return ""
 }
 
 // leaseRow receives the columns of a lease, null where there is none.

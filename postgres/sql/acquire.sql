@@ -10,6 +10,8 @@
 -- and evaluates every expression below on that version. It changes no key column, so
 -- the lock is FOR NO KEY UPDATE: a guard of the holder's does not stop others queueing.
 --
+-- A damaged row, neither free nor held, is left alone, and none is returned.
+--
 -- $1 name, $2 lease, $3 ticket, $4 wait, $5 system identifier
 WITH entry AS MATERIALIZED (
     SELECT
@@ -48,6 +50,8 @@ written AS (
             WHEN $4 AND l.holder_ticket <> $3 AND $3 <> ALL (l.queue_tickets)
                 THEN l.queue_tickets || $3::uuid
             ELSE l.queue_tickets END
+    WHERE num_nonnulls(l.holder_lease, l.holder_ticket, l.granted_at) = 3
+       OR num_nonnulls(l.holder_lease, l.holder_ticket, l.granted_at, l.marked_at) + cardinality(l.queue_tickets) = 0
     RETURNING l.*
 )
 SELECT

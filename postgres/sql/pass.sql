@@ -4,10 +4,10 @@
 -- The common case of release.sql: the attempt holds, and nobody else has the row locked.
 -- In every other case it does nothing and returns no row, and release.sql follows.
 --
--- "mine" locks the newest version of the row and evaluates its condition on that; the
--- update finds that same version, because nobody can change it any more, and evaluates
--- every expression below on it. Both may start from an older version of their snapshot
--- and then follow it (READ COMMITTED).
+-- The sub-select locks the newest version of the row, evaluates its condition on that, and
+-- yields that version's address. The update takes the version at the address, if the
+-- statement's snapshot shows it, and evaluates every expression below on it: nobody can
+-- change it any more. Where the row was changed since the snapshot, it finds nothing.
 --
 -- The notification is sent with the commit, so it carries the grant: the new holder's
 -- ticket and fence.
@@ -24,13 +24,11 @@ UPDATE leasehold.lock AS l SET
     mark_by = NULL, mark_reason = NULL, marked_at = NULL,
     queue_leases = l.queue_leases[2:],
     queue_tickets = l.queue_tickets[2:]
-FROM (
-    SELECT k.name
+WHERE l.ctid = (
+    SELECT k.ctid
     FROM leasehold.lock AS k
     WHERE k.name = $1 AND k.holder_lease = $2 AND k.holder_ticket = $3
-    FOR UPDATE SKIP LOCKED
-) AS mine
-WHERE l.name = mine.name
+    FOR UPDATE SKIP LOCKED)
   AND (l.queue_tickets[1] IS NULL OR (
     SELECT e.granting
         AND e.system_identifier = coalesce($4, e.system_identifier)
