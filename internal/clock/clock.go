@@ -13,13 +13,20 @@
 // clock of its own.
 package clock
 
-import "time"
+import (
+	"time"
+
+	"github.com/leaseholdgo/leasehold/internal/mutation"
+)
 
 // Margin is the part of a lease's TTL that its holder gives away at the end and
 // an observer adds: 5 % of the TTL up to 250 ms, and never less than 0.5 %. It
 // covers clocks that run at different rates, and late timers. Holder and
 // observer compute it from the TTL stored with the lease, so they agree.
 func Margin(ttl time.Duration) time.Duration {
+	if mutation.On(mutation.NoMargin) {
+		return 0
+	}
 	return max(min(ttl/20, 250*time.Millisecond), ttl/200)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/backoff"
 	"github.com/leaseholdgo/leasehold/internal/clock"
+	"github.com/leaseholdgo/leasehold/internal/mutation"
 )
 
 // Conn is what a Keeper needs of a driver.Conn.
@@ -102,8 +103,8 @@ func (k *Keeper) pin() (*Lease, *making) {
 func (k *Keeper) make() {
 	sent := clock.Now()
 	k.mu.Lock()
-	if k.draft.IsZero() || sent.Sub(k.drawn) > k.cfg.TTL/2 {
-		k.draft, k.drawn = driver.NewID(), sent
+	if k.draft.IsZero() || Redraw(k.drawn, sent, k.cfg.TTL) {
+		k.draft, k.drawn = k.drawID(), sent
 	}
 	id := k.draft
 	k.mu.Unlock()
@@ -127,6 +128,14 @@ func (k *Keeper) make() {
 		}
 	}
 	close(m.done)
+}
+
+// drawID returns the id of a new lease.
+func (k *Keeper) drawID() driver.ID {
+	if mutation.On(mutation.SequenceIDs) {
+		return k.cfg.Conn.(interface{ SequenceID() driver.ID }).SequenceID()
+	}
+	return driver.NewID()
 }
 
 // CallTimeout bounds one call to the store.

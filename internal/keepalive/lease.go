@@ -27,20 +27,17 @@ type Lease struct {
 	kicked chan struct{} // holds one request to renew at once
 
 	mu       sync.Mutex // guards the fields below
-	cause    error      // why trust ended; nil while it lasts
-	sent     time.Time  // t_send of the last successful renewal
+	trust    Trust
 	uses     int
 	holdings map[Holding]struct{}
-	known    driver.Renewal // as of the last time all rows were known
-	reads    int            // how often the rows were read again
-	dirty    bool           // the rows must be read again before trust is extended
 }
 
 // start makes the Lease of a row that was just created, with no use yet.
 func start(k *Keeper, id driver.ID, sent time.Time, r driver.Renewal) *Lease {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Lease{
-		ID: id, keeper: k, ctx: ctx, cancel: cancel, sent: sent, known: r,
+		ID: id, keeper: k, ctx: ctx, cancel: cancel,
+		trust:    NewTrust(k.cfg.TTL, sent, r),
 		kicked:   make(chan struct{}, 1),
 		holdings: map[Holding]struct{}{},
 	}
@@ -53,23 +50,14 @@ func start(k *Keeper, id driver.ID, sent time.Time, r driver.Renewal) *Lease {
 func (l *Lease) Deadline() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.deadlineLocked()
-}
-
-func (l *Lease) deadlineLocked() time.Time {
-	ttl := l.keeper.cfg.TTL
-	return l.sent.Add(ttl - clock.Margin(ttl))
+	return l.trust.Deadline()
 }
 
 // Trusted reports whether the lease may be believed in at this instant.
 func (l *Lease) Trusted() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.trustedLocked()
-}
-
-func (l *Lease) trustedLocked() bool {
-	return l.cause == nil && clock.Now().Before(l.deadlineLocked())
+	return l.trust.At(clock.Now())
 }
 
 // Late reports whether a renewal is late: the last one that succeeded was sent
@@ -77,7 +65,7 @@ func (l *Lease) trustedLocked() bool {
 func (l *Lease) Late() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return clock.Since(l.sent) > Interval(l.keeper.cfg.TTL)*3/2
+	return clock.Since(l.trust.Sent) > Interval(l.keeper.cfg.TTL)*3/2
 }
 
 // Ended returns a channel that is closed when the trust in the lease has ended.
@@ -87,13 +75,13 @@ func (l *Lease) Ended() <-chan struct{} { return l.ctx.Done() }
 func (l *Lease) Cause() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.cause
+	return l.trust.Cause
 }
 
 func (l *Lease) pin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.trustedLocked() {
+	if !l.trust.At(clock.Now()) {
 		return false
 	}
 	l.uses++
@@ -105,7 +93,7 @@ func (l *Lease) pin() bool {
 func (l *Lease) Unpin() {
 	l.mu.Lock()
 	l.uses--
-	last := l.uses == 0 && l.cause != nil
+	last := l.uses == 0 && l.trust.Cause != nil
 	l.mu.Unlock()
 	if last {
 		l.keeper.drop(l)
@@ -117,26 +105,17 @@ func (l *Lease) Unpin() {
 func (l *Lease) Reads() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.reads
+	return l.trust.Reads
 }
 
 // Add puts a granted lock under the lease. On an error it is not under it: ErrExpired,
 // or what ended the lease; or ErrStale: the rows were read again since Reads
 // returned reads, so the grant may have ended meanwhile, and must be seen once more.
-//
-// That is what makes a grant safe to believe in whose news came late. While reads is
-// what it was, no renewal has returned a new notice or epoch; so the last one was sent
-// before any revocation of the grant, and trust ends before that takes effect.
 func (l *Lease) Add(h Holding, reads int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.cause != nil:
-		return l.cause
-	case !l.trustedLocked():
-		return ErrExpired
-	case reads != l.reads:
-		return ErrStale
+	if err := l.trust.Admit(reads, clock.Now()); err != nil {
+		return err
 	}
 	l.holdings[h] = struct{}{}
 	return nil
@@ -156,14 +135,9 @@ func (l *Lease) Remove(h Holding) bool {
 func (l *Lease) SawEpoch(epoch uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if epoch != l.known.Epoch {
-		l.dirtyLocked()
+	if l.trust.SawEpoch(epoch) {
+		l.kick()
 	}
-}
-
-func (l *Lease) dirtyLocked() {
-	l.dirty = true
-	l.kick()
 }
 
 // Kick asks for a renewal at once.
@@ -193,11 +167,11 @@ func (l *Lease) watch() {
 // end ends the trust. The contexts of all locks end before anybody else is told.
 func (l *Lease) end(cause error) {
 	l.mu.Lock()
-	if l.cause != nil {
+	if l.trust.Cause != nil {
 		l.mu.Unlock()
 		return
 	}
-	l.cause = cause
+	l.trust.Cause = cause
 	lost := l.holdings
 	l.holdings = nil
 	used := l.uses > 0
@@ -218,9 +192,9 @@ func (l *Lease) end(cause error) {
 // retire ends the lease if nothing uses it, and reports whether it did.
 func (l *Lease) retire() bool {
 	l.mu.Lock()
-	idle := l.uses == 0 && l.cause == nil
+	idle := l.uses == 0 && l.trust.Cause == nil
 	if idle {
-		l.cause = errIdle // no pin succeeds from here on
+		l.trust.Cause = errIdle // no pin succeeds from here on
 	}
 	l.mu.Unlock()
 	if idle {

@@ -29,7 +29,7 @@ func (l *Lease) renewals() {
 // trust has ended.
 func (l *Lease) awaitDue() bool {
 	l.mu.Lock()
-	due := l.sent.Add(Interval(l.keeper.cfg.TTL))
+	due := l.trust.Sent.Add(Interval(l.keeper.cfg.TTL))
 	l.mu.Unlock()
 	for {
 		left := clock.Until(due)
@@ -53,7 +53,7 @@ func (l *Lease) awaitDue() bool {
 func (l *Lease) renew() bool {
 	sent := clock.Now() // before anything is sent: the anchor of all trust
 	left := l.Deadline().Sub(sent)
-	if left <= 0 {
+	if !l.mayRenew(sent) {
 		l.end(ErrExpired)
 		return true
 	}
@@ -79,26 +79,29 @@ func (l *Lease) renew() bool {
 	}
 }
 
+func (l *Lease) mayRenew(sent time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trust.MayRenew(sent)
+}
+
 // extend moves the trust deadline, unless it has passed.
 func (l *Lease) extend(sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.trustedLocked() {
-		l.sent = sent
-	}
+	l.trust.Extend(sent, clock.Now())
 }
 
 // confirm reads the rows of all locks held again if r, or something seen since
 // the last renewal, calls for it.
 func (l *Lease) confirm(ctx context.Context, r driver.Renewal) error {
 	l.mu.Lock()
-	if r == l.known && !l.dirty {
+	if l.trust.Settled(r) {
 		l.mu.Unlock()
 		return nil
 	}
-	failover := r.Epoch != l.known.Epoch
-	l.reads++ // a grant asked for before this point and added after it is not in held
-	l.dirty = false
+	failover := r.Epoch != l.trust.Known.Epoch
+	l.trust.Reread()
 	held := make(map[Holding]driver.Hold, len(l.holdings))
 	names := make([]string, 0, len(l.holdings))
 	for h := range l.holdings {
@@ -110,13 +113,11 @@ func (l *Lease) confirm(ctx context.Context, r driver.Renewal) error {
 	rows, err := l.read(ctx, names)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
-		l.dirty = true
+	if l.trust.Learn(r, err); err != nil {
 		return err
 	}
-	l.known = r
 	for h, hold := range held {
-		if cause := verdict(rows[hold.Name], hold, failover); cause != nil {
+		if cause := Verdict(rows[hold.Name], hold, failover); cause != nil {
 			l.loseLocked(h, cause)
 		}
 	}
@@ -143,20 +144,5 @@ func (l *Lease) loseLocked(h Holding, cause error) {
 	if _, ok := l.holdings[h]; ok {
 		delete(l.holdings, h)
 		h.Lose(cause)
-	}
-}
-
-// verdict returns why the lock is lost whose row was just read, or nil.
-func verdict(row *driver.Lock, hold driver.Hold, failover bool) error {
-	switch {
-	case row != nil && row.HeldBy(hold.Place()) && row.Fence == hold.Fence:
-		if row.Mark == nil {
-			return nil
-		}
-		return &RevokedError{By: row.Mark.By, Reason: row.Mark.Reason}
-	case failover:
-		return ErrFailedOver
-	default:
-		return ErrLeaseGone
 	}
 }

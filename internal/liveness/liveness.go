@@ -45,10 +45,11 @@ func New() *Tracker {
 func (t *Tracker) Lease(s driver.LeaseState, at time.Time) time.Time {
 	first, ok := t.seen[s.ID]
 	if !ok || first.beat != s.Beat {
-		first = sighting{beat: s.Beat, first: at}
+		first = sighting{beat: s.Beat, first: firstSeen(first.first, at)}
 		t.seen[s.ID] = first
 	}
-	return first.first.Add(s.TTL + clock.Margin(s.TTL))
+	ttl := observedTTL(s.TTL)
+	return first.first.Add(ttl + clock.Margin(ttl))
 }
 
 // Mark notes that a reply received at the instant at showed the grant of name

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/mutation"
 )
 
 // NextFence returns the fence of a grant made at now, after one with the fence
@@ -31,6 +32,9 @@ import (
 // 2014). It rises by the row while there is one, and by the clock where the row
 // was lost.
 func NextFence(last uint64, now time.Time) uint64 {
+	if mutation.On(mutation.FenceOutsideLock) {
+		last = 0
+	}
 	return max(last+1, uint64(max(now.UnixMicro(), 0)))
 }
 
@@ -74,10 +78,11 @@ func Release(l *driver.Lock, p driver.Place, now time.Time) driver.Outcome {
 // one who frees a lock gets no preference over those who queue.
 func TakeOver(l *driver.Lock, gone []driver.ID, ended uint64, now time.Time) bool {
 	isGone := func(p driver.Place) bool { return slices.Contains(gone, p.Lease) }
+	anybody := mutation.On(mutation.TakeOverFromAnybody) && len(gone) > 0
 	before := len(l.Queue)
 	l.Queue = slices.DeleteFunc(slices.Clone(l.Queue), isGone)
 	changed := len(l.Queue) != before
-	if l.Held() && (isGone(l.Holder) || l.Mark != nil && l.Fence == ended) {
+	if l.Held() && (anybody || isGone(l.Holder) || l.Mark != nil && l.Fence == ended) {
 		pass(l, now)
 		changed = true
 	}
