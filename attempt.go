@@ -43,11 +43,13 @@ type news struct {
 func newAttempt(r *request, lease *keepalive.Lease) *attempt {
 	inFlight := make(chan struct{})
 	close(inFlight)
-	return &attempt{
+	a := &attempt{
 		Attempt: driver.Attempt{Name: r.name, Lease: lease.ID, Ticket: driver.NewID()},
 		request: r, lease: lease, news: make(chan news, 1),
 		inFlight: inFlight, clean: true,
 	}
+	r.client.begun(a.Ticket)
+	return a
 }
 
 // obtain sends the attempt until it is granted or can go no further.
@@ -206,6 +208,7 @@ func (a *attempt) sleep(ctx context.Context, d time.Duration) error {
 // and then of the lease.
 func (a *attempt) abandon() {
 	if a.clean {
+		a.request.client.ended(a.Ticket)
 		a.lease.Unpin()
 		return
 	}

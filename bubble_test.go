@@ -128,3 +128,13 @@ func free(t *testing.T, client *leasehold.Client, name string) {
 		t.Errorf("%q is not free: %+v holder %+v", name, info, info.Holder)
 	}
 }
+
+// hold makes the replies to op wait for the channel.
+func hold(op string, until <-chan struct{}) func(context.Context, memory.Call) error {
+	return func(ctx context.Context, call memory.Call) error {
+		if call.Op == op && call.Done {
+			<-until
+		}
+		return nil
+	}
+}

@@ -30,8 +30,10 @@ type Client struct {
 	mu       sync.Mutex // guards the fields below; nothing else is locked under it
 	draining bool       // no new acquisitions
 	held     map[*Lock]struct{}
-	empty    chan struct{}    // not nil while Shutdown waits for held to be empty
-	ear      *keepalive.Lease // the lease that is listened for
+	tickets  map[driver.ID]struct{} // of attempts of which something may be stored
+	failover int                    // how often the database was failed over
+	empty    chan struct{}          // not nil while Shutdown waits for held to be empty
+	ear      *keepalive.Lease       // the lease that is listened for
 }
 
 // Open connects a client to a store. ctx bounds the connecting only. An error
@@ -42,18 +44,18 @@ func Open(ctx context.Context, store driver.Store, cfg Config) (*Client, error) 
 	if err := cfg.validate(); err != nil {
 		return nil, opErr("open", "", err)
 	}
-	conn, err := store.Connect(ctx, driver.Settings{TTL: cfg.TTL})
+	conn, err := store.Connect(ctx, driver.Settings{TTL: cfg.TTL, Tolerance: cfg.Tolerance})
 	if err != nil {
 		return nil, opErr("open", "", kind(err), err)
 	}
-	c := &Client{cfg: cfg, conn: conn, held: map[*Lock]struct{}{}}
+	c := &Client{cfg: cfg, conn: conn, held: map[*Lock]struct{}{}, tickets: map[driver.ID]struct{}{}}
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.waits = newWaiting(c)
 	host, _ := os.Hostname() // for people only
 	c.keeper = keepalive.New(keepalive.Config{
 		Conn: conn, TTL: cfg.TTL, Owner: cfg.Owner,
 		Info:    driver.Info{Host: host, PID: os.Getpid(), App: cfg.App},
-		Renewed: c.renewed, Ended: c.leaseEnded,
+		Renewed: c.renewed, Ended: c.leaseEnded, FailedOver: c.failedOver,
 	})
 	return c, nil
 }

@@ -159,6 +159,7 @@ func (l *Lock) letGo() {
 	c := l.client
 	if l.lease.Cause() != nil && lost != nil {
 		l.settle(lost) // with the last lock of it, the lease's row goes too
+		c.ended(l.hold.Ticket)
 		l.lease.Unpin()
 		c.forget(l)
 		return

@@ -18,14 +18,18 @@ const guardedTries = 5
 // whether the outcome is known. It calls guarded once, early, if the row stays
 // locked by somebody else: then the release follows when that ends.
 func (c *Client) letGo(lease *keepalive.Lease, a driver.Attempt, guarded func()) bool {
+	defer c.ended(a.Ticket)
 	busy := 0
 	for pause := range backoff.Seq(time.Millisecond, 250*time.Millisecond) {
+		failover := c.failovers()
 		call, cancel := context.WithTimeout(context.Background(), c.callTimeout())
 		outcome, err := c.conn.Release(call, a)
 		cancel()
 		switch {
-		case err == nil && outcome != driver.Busy:
+		case err == nil && outcome != driver.Busy && c.endedBy(a.Ticket, failover):
 			return true
+		case err == nil && outcome != driver.Busy:
+			// the incarnation that answered is gone; ask this one
 		case err != nil:
 			c.storeFailed("release", err)
 		default:

@@ -19,6 +19,10 @@ type Store interface {
 type Settings struct {
 	// TTL of the client's leases. Statement and lock timeouts stay below it.
 	TTL time.Duration
+
+	// Tolerance allows for steps of the store's clock where that clock may end a
+	// pause in granting (see [Conn].Acquire); 0: a default, negative: no clock may.
+	Tolerance time.Duration
 }
 
 // Conn is one client's access to a store. All methods are safe for concurrent
@@ -51,6 +55,12 @@ type Conn interface {
 	// lock is granted if and only if reply.Lock.HeldBy(attempt.Place()).
 	// ErrLeaseGone: the attempt's lease has no row; nothing was changed. One
 	// round trip.
+	//
+	// After a change of the store's incarnation that may have lost grants, nothing
+	// is granted until every trust from before is over. While that lasts Acquire of
+	// a free lock, or one that would queue, returns an error that is not permanent,
+	// Release with somebody in the queue reports Busy, and TakeOver hands nothing
+	// over. The Conn ends the pause itself, in a call that finds its time over.
 	Acquire(ctx context.Context, attempt Attempt, wait bool) (Reply, error)
 
 	// Release ends the attempt. If it holds, the holder is cleared and the lock
@@ -116,14 +126,19 @@ const (
 	// Cancelled: the attempt waited; now it does not.
 	Cancelled
 	// Busy: the attempt holds, but its row is locked by somebody else (a
-	// guarded transaction in progress). Nothing was changed; call again.
+	// guarded transaction in progress), or it would be handed over and nothing is
+	// granted now. Nothing was changed; call again.
 	Busy
 )
 
-// Query says which rows to read. Either Names is set, or the other fields page
-// through the table in byte order of the name.
+// Query says which rows to read. Either Names is set, or Lease, or the fields after
+// it page through the table in byte order of the name.
 type Query struct {
 	Names []string // rows of these names; those that do not exist are left out
+
+	// Lease: the rows that name this lease, as holder or in the queue. It looks at
+	// every row there is: for rare use.
+	Lease ID
 
 	Prefix string // names that start with it; empty: all
 	After  string // names after this one; empty: from the first

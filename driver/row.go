@@ -55,6 +55,12 @@ func (l *Lock) HeldBy(p Place) bool { return l.Held() && l.Holder == p }
 // in it. The holder is not counted.
 func (l *Lock) Ahead(p Place) int { return slices.Index(l.Queue, p) }
 
+// Names reports whether the row names the lease, as holder or in the queue.
+func (l *Lock) Names(lease ID) bool {
+	return l.Held() && l.Holder.Lease == lease ||
+		slices.ContainsFunc(l.Queue, func(p Place) bool { return p.Lease == lease })
+}
+
 // Mark says that a grant was revoked, by whom and why.
 type Mark struct {
 	By     string

@@ -13,6 +13,7 @@ func testRead(t *testing.T, h Harness) {
 		{"Empty", readEmpty},
 		{"ByNames", readByNames},
 		{"LeasesOfTheRows", readLeases},
+		{"ByLease", readByLease},
 		{"Pages", readPages},
 		{"Prefix", readPrefix},
 		{"ManyNames", readManyNames},
@@ -71,6 +72,29 @@ func readLeases(w *world) {
 		if len(view.Locks) != 1 || len(view.Locks[0].Queue) != 2 {
 			w.Errorf("Read(%+v): %+v; ending a lease touches no row", query, view.Locks)
 		}
+	}
+}
+
+// readByLease: the rows that name a lease, as holder or in the queue, with all the
+// leases they name, and no others.
+func readByLease(w *world) {
+	c, other := w.client(), w.client()
+	c.hold("held")
+	other.hold("awaited")
+	other.queue("held")
+	c.queue("awaited")
+	other.hold("theirs")
+	released, _ := c.hold("released")
+	c.release(released, driver.Released)
+	view := w.read(driver.Query{Lease: c.lease.ID})
+	if got := sortedNames(view); !slices.Equal(got, []string{"awaited", "held"}) {
+		w.Errorf("read %q", got)
+	}
+	if len(view.Leases) != 2 {
+		w.Errorf("leases %+v", view.Leases)
+	}
+	if view := w.read(driver.Query{Lease: driver.NewID()}); len(view.Locks) != 0 {
+		w.Errorf("rows that name a lease which never was: %+v", view.Locks)
 	}
 }
 

@@ -124,6 +124,9 @@ func (c *conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (r driv
 			return driver.ErrLeaseGone
 		}
 		l := c.store.lookup(a.Name)
+		if wait && c.store.paused() && !l.HeldBy(a.Place()) && l.Ahead(a.Place()) < 0 || !l.Held() && c.store.paused() {
+			return errPaused
+		}
 		machine.Acquire(l, a.Place(), wait, time.Now())
 		r = driver.Reply{Lock: snapshot(l), Epoch: c.store.epoch}
 		return nil
@@ -142,6 +145,9 @@ func (c *conn) Release(ctx context.Context, a driver.Attempt) (o driver.Outcome,
 }
 
 func (s *Store) release(l *driver.Lock, p driver.Place) driver.Outcome {
+	if l.HeldBy(p) && len(l.Queue) > 0 && s.paused() {
+		return driver.Busy
+	}
 	before := l.Fence
 	o := machine.Release(l, p, time.Now())
 	s.announce(l, before)
@@ -157,11 +163,18 @@ func (s *Store) announce(l *driver.Lock, before uint64) {
 
 func (c *conn) TakeOver(ctx context.Context, name string, gone []driver.ID, ended uint64) error {
 	return c.do(ctx, Call{Op: "TakeOver", Name: name}, func() error {
-		if l, ok := c.store.locks[name]; ok {
-			before := l.Fence
-			machine.TakeOver(l, gone, ended, time.Now())
-			c.store.announce(l, before)
+		l, ok := c.store.locks[name]
+		if !ok {
+			return nil
 		}
+		after := snapshot(l)
+		machine.TakeOver(&after, gone, ended, time.Now())
+		if after.Fence != l.Fence && c.store.paused() {
+			return nil
+		}
+		before := l.Fence
+		*l = after
+		c.store.announce(l, before)
 		return nil
 	})
 }
@@ -205,6 +218,14 @@ func (s *Store) match(q driver.Query) []string {
 	if q.Names != nil {
 		for _, name := range q.Names {
 			if _, ok := s.locks[name]; ok {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	if !q.Lease.IsZero() {
+		for name, l := range s.locks {
+			if l.Names(q.Lease) {
 				names = append(names, name)
 			}
 		}

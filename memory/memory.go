@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/clock"
 )
 
 // ErrDown is the error of every call while the store is down.
@@ -19,6 +20,7 @@ type Store struct {
 	leases map[driver.ID]*lease
 	epoch  uint64
 	maxTTL time.Duration
+	pause  time.Time // nothing is granted before
 	down   bool
 	hang   chan struct{} // not nil while hanging; closed when that ends
 	hook   func(context.Context, Call) error
@@ -120,12 +122,43 @@ func (s *Store) EndLeases() {
 	clear(s.leases)
 }
 
-// NewEpoch makes the store another incarnation of itself: every client reads its
+// NewEpoch makes the store another incarnation of itself that lacks nothing: every client reads its
 // rows again before it trusts them further.
 func (s *Store) NewEpoch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++
+}
+
+// errPaused is the error of an acquisition after a promotion.
+var errPaused = errors.New("memory: nothing is granted after a promotion until every trust from before is over")
+
+// paused reports whether nothing is granted now. s.mu is held.
+func (s *Store) paused() bool { return time.Now().Before(s.pause) }
+
+// Standby copies what is stored at this moment. Promote makes the copy the store, as
+// when a standby that lags is promoted: what was written since is lost, the epoch is
+// another, and nothing is granted until the longest TTL has passed (a minute, and the
+// margin). Calls in progress run on the one or the other. Promote works once.
+func (s *Store) Standby() (promote func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	locks, leases := map[string]*driver.Lock{}, map[driver.ID]*lease{}
+	for name, l := range s.locks {
+		c := snapshot(l)
+		locks[name] = &c
+	}
+	for id, l := range s.leases {
+		c := *l
+		leases[id] = &c
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.locks, s.leases = locks, leases
+		s.epoch++
+		s.pause = time.Now().Add(s.maxTTL + clock.Margin(s.maxTTL))
+	}
 }
 
 // Call is one call of a driver method, as Intercept shows it.

@@ -3,18 +3,21 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/liveness"
 )
 
 // conn is one client's access: three links at most, each dialled on first use.
 type conn struct {
-	cfg    Config
-	ttl    time.Duration
-	dialer *dialer
+	cfg       Config
+	ttl       time.Duration
+	tolerance time.Duration
+	dialer    *dialer
 
 	// told are the statements for a server that tells its timeline, blind
 	// those for one that does not.
@@ -23,6 +26,9 @@ type conn struct {
 	command   *link // everything but what follows, one statement at a time
 	keepalive *link // renewals, and reads that are part of one
 	listen    *link
+
+	mu    sync.Mutex     // guards the field below
+	grace liveness.Grace // the pause in granting that is watched
 }
 
 var (
@@ -30,11 +36,11 @@ var (
 	_ driver.Listener = (*conn)(nil)
 )
 
-func newConn(pool *pgxpool.Config, cfg Config, ttl time.Duration) *conn {
-	d := newDialer(pool, ttl)
+func newConn(pool *pgxpool.Config, cfg Config, settings driver.Settings) *conn {
+	d := newDialer(pool, settings.TTL)
 	told := newStatements(cfg)
 	return &conn{
-		cfg: cfg, ttl: ttl, dialer: d,
+		cfg: cfg, ttl: settings.TTL, tolerance: settings.Tolerance, dialer: d,
 		told: told, blind: told.blind(),
 		command:   newLink(d, true),
 		keepalive: newLink(d, false),

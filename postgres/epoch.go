@@ -1,10 +1,24 @@
 package postgres
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"time"
 
-// maxRecords bounds how often one call records a new incarnation and tries
-// again. Once is enough unless the database is failed over within the call.
+	"github.com/leaseholdgo/leasehold/internal/clock"
+	"github.com/leaseholdgo/leasehold/internal/liveness"
+)
+
+// maxRecords bounds how often one call records a new incarnation, or ends a pause in
+// granting, and tries again. Once is enough unless the database is failed over within
+// the call.
 const maxRecords = 3
+
+// standing is what a statement that grants found of the incarnation it ran on.
+type standing struct {
+	same     bool // it is the one on record
+	granting bool
+}
 
 // recordEpoch records the incarnation that s is connected to, unless another
 // client did so first, and returns its number.
@@ -16,19 +30,61 @@ func (s *session) recordEpoch(ctx context.Context, sql *statements) (uint64, err
 	return m.epoch, err
 }
 
-// granting runs attempt, a statement that grants, until it reports that it was
-// judged against the incarnation it ran on, recording that one if it is new.
-func (s *session) granting(ctx context.Context, sql *statements, attempt func() (same bool, err error)) error {
+// granting runs attempt, a statement that grants, until it reports that it is done. If
+// it is not, because the incarnation is not the one on record, or grants nothing though
+// it may by now, that is put right first. It returns a *pausedError while nothing is
+// granted.
+func (c *conn) granting(ctx context.Context, s *session, sql *statements, attempt func() (done bool, on standing, err error)) error {
 	for range maxRecords {
-		same, err := attempt()
-		if err != nil || same {
+		done, on, err := attempt()
+		if err != nil || done {
 			return err
 		}
-		if _, err := s.recordEpoch(ctx, sql); err != nil {
+		if !on.same {
+			_, err = s.recordEpoch(ctx, sql)
+		} else {
+			err = c.endGrace(ctx, s, sql)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return errNotGranting
+	return &pausedError{}
+}
+
+// endGrace lets the incarnation grant if the time for it has come.
+func (c *conn) endGrace(ctx context.Context, s *session, sql *statements) error {
+	m, err := s.readMeta(ctx, sql)
+	at := clock.Now()
+	if err != nil || m.granting || !m.same {
+		return err
+	}
+	longest := m.longest()
+	c.mu.Lock()
+	watched, left := c.grace.Over(m.epoch, longest, at), c.grace.Left(longest, at)
+	c.mu.Unlock()
+	var tolerance *int64
+	if t, ok := liveness.GraceTolerance(c.tolerance, longest); ok {
+		ms := t.Milliseconds() + 1 // no sooner than asked
+		tolerance = &ms
+		left = min(left, max(longest+t-m.age, 0))
+	}
+	if !watched && (tolerance == nil || left > 0) {
+		return &pausedError{left}
+	}
+	_, err = s.Exec(ctx, sql.endGrace, int64(m.epoch), watched, tolerance, s.system)
+	return err
+}
+
+// pausedError says that nothing is granted now. It passes.
+type pausedError struct{ left time.Duration }
+
+func (e *pausedError) Error() string {
+	const why = "the database was failed over or restored, so nothing is granted until all locks from before have run out"
+	if e.left == 0 {
+		return why
+	}
+	return fmt.Sprintf("%s, for another %v at the most", why, e.left.Round(time.Second))
 }
 
 // meta is what the schema says about itself.
@@ -36,13 +92,20 @@ type meta struct {
 	version, protocol, oldest int
 	maxTTL                    int64 // ms
 	epoch                     uint64
-	same                      bool // the epoch is that of this server
+	granting                  bool
+	age                       time.Duration // since the epoch was recorded, by the server's clock
+	same                      bool          // the epoch is that of this server
 }
+
+// longest returns the longest TTL that a lease may have.
+func (m meta) longest() time.Duration { return time.Duration(m.maxTTL) * time.Millisecond }
 
 // readMeta returns pgx.ErrNoRows, wrapped, if the rows are missing.
 func (s *session) readMeta(ctx context.Context, sql *statements) (meta, error) {
 	var m meta
+	var age int64
 	err := s.QueryRow(ctx, sql.readMeta, s.system).
-		Scan(&m.version, &m.protocol, &m.oldest, &m.maxTTL, &m.epoch, &m.same)
+		Scan(&m.version, &m.protocol, &m.oldest, &m.maxTTL, &m.epoch, &m.granting, &age, &m.same)
+	m.age = microseconds(age)
 	return m, err
 }

@@ -14,10 +14,10 @@ import (
 
 // Conditions that repeating the call may cure, so none is marked permanent.
 var (
-	errClosed      = errors.New("store connection closed")
-	errNotGranting = errors.New("nothing is granted yet after a change of the database's incarnation")
-	errReadOnly    = errors.New("the server is read-only: connect to the primary (target_session_attrs=read-write), or wait for the failover to end")
-	errUnsure      = errors.New("the server warned that the commit may not be durable")
+	errClosed   = errors.New("store connection closed")
+	errReadOnly = errors.New("the server is read-only: connect to the primary (target_session_attrs=read-write), or wait for the failover to end")
+	errChanging = errors.New("the lock was changed at the same moment")
+	errUnsure   = errors.New("the server warned that the commit may not be durable")
 )
 
 // SQLSTATE codes that are told apart.

@@ -12,10 +12,14 @@ import (
 
 // CreateLease implements driver.Conn.
 func (c *conn) CreateLease(ctx context.Context, lease driver.Lease) (driver.Renewal, error) {
-	return c.renewal(ctx, c.command, func(ctx context.Context, s *session, sql *statements) pgx.Row {
+	r, err := c.renewal(ctx, c.command, func(ctx context.Context, s *session, sql *statements) pgx.Row {
 		return s.QueryRow(ctx, sql.createLease, [16]byte(lease.ID), lease.TTL.Milliseconds(),
 			lease.Owner, lease.Info.Host, lease.Info.PID, lease.Info.App, s.system)
 	})
+	if errors.Is(err, driver.ErrLeaseGone) {
+		err = aboveCap(lease.TTL)
+	}
+	return r, err
 }
 
 // RenewLease implements driver.Conn. It has a connection of its own.

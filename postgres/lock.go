@@ -14,23 +14,23 @@ import (
 func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (driver.Reply, error) {
 	var reply driver.Reply
 	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
-		return s.granting(ctx, sql, func() (same bool, err error) {
+		return c.granting(ctx, s, sql, func() (done bool, on standing, err error) {
 			var alive bool
 			var row lockRow
 			err = s.QueryRow(ctx, sql.acquire, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), wait, s.system).
-				Scan(append([]any{&reply.Epoch, &same, &alive}, row.targets()...)...)
+				Scan(append([]any{&reply.Epoch, &on.same, &on.granting, &alive}, row.targets()...)...)
 			switch {
 			case err != nil:
-				return false, err
+				return false, on, err
 			case !alive:
-				return true, driver.ErrLeaseGone
-			case !same:
-				return false, nil
+				return true, on, driver.ErrLeaseGone
 			case row.name != nil:
 				reply.Lock, err = row.lock()
-				return true, err
+				return on.same, on, err
+			case on.same && on.granting:
+				return true, on, s.damage(ctx, sql, attempt.Name)
 			default:
-				return true, s.whyNot(ctx, sql, attempt.Name)
+				return false, on, nil
 			}
 		})
 	})
@@ -40,14 +40,13 @@ func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (
 	return reply, nil
 }
 
-// whyNot returns the error for a name that could not be acquired: its row is damaged,
-// or nothing is granted.
-func (s *session) whyNot(ctx context.Context, sql *statements, name string) error {
+// damage returns the error for a row that an acquisition has left alone.
+func (s *session) damage(ctx context.Context, sql *statements, name string) error {
 	rows, err := s.read(ctx, sql, driver.Query{Names: []string{name}})
 	if err == nil {
 		_, err = collect(rows)
 	}
-	return cmp.Or(err, errNotGranting)
+	return cmp.Or(err, errChanging)
 }
 
 // Release implements driver.Conn. One round trip for a holder whose row nobody else
@@ -55,30 +54,52 @@ func (s *session) whyNot(ctx context.Context, sql *statements, name string) erro
 // transaction kept locked for longer than the lock timeout.
 func (c *conn) Release(ctx context.Context, attempt driver.Attempt) (driver.Outcome, error) {
 	var outcome driver.Outcome
-	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
-		var silent bool
-		err := s.QueryRow(ctx, sql.pass, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), s.system).Scan(&silent)
-		if !errors.Is(err, pgx.ErrNoRows) {
-			outcome = driver.Released
+	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) (err error) {
+		if outcome, err = s.pass(ctx, sql, attempt); err != nil || outcome == driver.Released {
 			return err
 		}
-		return s.granting(ctx, sql, func() (same bool, err error) {
-			var holds, done bool
-			err = s.QueryRow(ctx, sql.release, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), s.system).
-				Scan(&holds, &done, &same, &silent)
-			outcome = releaseOutcome(holds, done)
-			if errors.Is(err, pgx.ErrNoRows) {
-				outcome, err, done = driver.Absent, nil, true
-			} else if hasCode(err, codeLockTimeout) {
-				outcome, err, done = driver.Busy, nil, true
-			}
-			return done || same, err
+		return c.granting(ctx, s, sql, func() (done bool, on standing, err error) {
+			outcome, on, err = s.release(ctx, sql, attempt)
+			return outcome != driver.Busy || on.same && on.granting, on, err
 		})
 	})
+	if _, paused := asType[*pausedError](err); paused {
+		return driver.Busy, nil
+	}
 	if err != nil {
 		return driver.Absent, err
 	}
 	return outcome, nil
+}
+
+// pass makes the common release; Absent: nothing was done.
+func (s *session) pass(ctx context.Context, sql *statements, attempt driver.Attempt) (driver.Outcome, error) {
+	var silent bool
+	err := s.QueryRow(ctx, sql.pass, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), s.system).Scan(&silent)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return driver.Absent, nil
+	case err != nil:
+		return driver.Absent, err
+	default:
+		return driver.Released, nil
+	}
+}
+
+// release makes any release.
+func (s *session) release(ctx context.Context, sql *statements, attempt driver.Attempt) (driver.Outcome, standing, error) {
+	var holds, done, silent bool
+	on := standing{same: true, granting: true} // where no row tells
+	err := s.QueryRow(ctx, sql.release, attempt.Name, [16]byte(attempt.Lease), [16]byte(attempt.Ticket), s.system).
+		Scan(&holds, &done, &on.same, &on.granting, &silent)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return driver.Absent, on, nil
+	case hasCode(err, codeLockTimeout):
+		return driver.Busy, on, nil
+	default:
+		return releaseOutcome(holds, done), on, err
+	}
 }
 
 func releaseOutcome(holds, done bool) driver.Outcome {
@@ -98,16 +119,20 @@ func (c *conn) TakeOver(ctx context.Context, name string, gone []driver.ID, ende
 	for i, id := range gone {
 		ids[i] = id
 	}
-	return c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
-		return s.granting(ctx, sql, func() (same bool, err error) {
+	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
+		return c.granting(ctx, s, sql, func() (done bool, on standing, err error) {
 			var silent bool
-			err = s.QueryRow(ctx, sql.takeOver, name, ids, int64(ended), s.system).Scan(&same, &silent)
+			err = s.QueryRow(ctx, sql.takeOver, name, ids, int64(ended), s.system).Scan(&done, &on.same, &on.granting, &silent)
 			if errors.Is(err, pgx.ErrNoRows) || hasCode(err, codeLockTimeout) {
-				return true, nil // nothing to take over, or somebody is at it
+				return true, on, nil // nothing to take over, or somebody is at it
 			}
-			return same, err
+			return done || on.same && on.granting, on, err
 		})
 	})
+	if _, paused := asType[*pausedError](err); paused {
+		return nil
+	}
+	return err
 }
 
 // Revoke implements driver.Conn.

@@ -66,13 +66,8 @@ func MigrationSQL(cfg Config) (string, error) {
 // own: any number of processes may call it at once, and all succeed. The role
 // needs CREATE on the schema, or on the database where the schema is missing.
 func (s *Store) Migrate(ctx context.Context) error {
-	if err := s.cfg.validate(); err != nil {
-		return err
-	}
-	c := newConn(s.pool, s.cfg, migrateTTL)
-	defer c.Close()
-	return c.on(ctx, c.command, func(ctx context.Context, s *session, _ *statements) error {
-		return s.migrate(ctx, c.cfg)
+	return s.asked(ctx, func(ctx context.Context, conn *session, _ *statements) error {
+		return conn.migrate(ctx, s.cfg)
 	})
 }
 

@@ -46,16 +46,19 @@ func (c *conn) open(ctx context.Context) error {
 
 // check returns a permanent error if this program must not use the tables.
 func (m meta) check(ttl time.Duration) error {
-	limit := time.Duration(m.maxTTL) * time.Millisecond
 	switch {
 	case m.oldest > protocol:
 		return driver.Permanent(fmt.Errorf("the tables need protocol %d or newer and this program speaks %d: update the program", m.oldest, protocol))
 	case m.version < version:
 		return driver.Permanent(fmt.Errorf("the tables are of version %d and this program needs %d: run `leasehold migrate`", m.version, version))
-	case ttl > limit:
-		return driver.Permanent(fmt.Errorf("TTL %v is above the cap of %v that is stored with the tables", ttl, limit))
+	case ttl > m.longest():
+		return aboveCap(ttl)
 	}
 	return nil
+}
+
+func aboveCap(ttl time.Duration) error {
+	return driver.Permanent(fmt.Errorf("TTL %v is above the cap that is stored with the tables (see `leasehold migrate --max-ttl`)", ttl))
 }
 
 // explain adds what to do to an error of the first look at the tables.

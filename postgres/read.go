@@ -32,8 +32,11 @@ func (c *conn) Read(ctx context.Context, query driver.Query) (driver.View, error
 }
 
 func (s *session) read(ctx context.Context, sql *statements, query driver.Query) (pgx.Rows, error) {
-	if query.Names != nil {
+	switch {
+	case query.Names != nil:
 		return s.Query(ctx, sql.readNames, query.Names)
+	case !query.Lease.IsZero():
+		return s.Query(ctx, sql.readLease, [16]byte(query.Lease))
 	}
 	return s.Query(ctx, sql.readPage, query.After, query.Prefix, lastWith(query.Prefix), max(query.Limit, 1))
 }

@@ -57,8 +57,8 @@ func TestTwentyClientsMakeTheSchemaAtOnce(t *testing.T) {
 			t.Errorf("client %d: %v", i, err)
 		}
 	}
-	if n := value[int](t, pool, `SELECT number::int FROM `+schema+`.epoch`); n != 1 {
-		t.Errorf("twenty clients recorded the one incarnation %d times", n)
+	if !value[bool](t, pool, `SELECT number > 0 AND granting FROM `+schema+`.epoch`) {
+		t.Error("the first incarnation does not grant")
 	}
 }
 
@@ -107,8 +107,8 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 	// A failover is recorded by it, too.
 	execSQL(t, pool, `UPDATE `+schema+`.epoch SET timeline = 'another'`)
-	if reply, err := waiter.Acquire(t.Context(), waiter.attempt("b"), false); err != nil || reply.Epoch != 2 {
-		t.Errorf("epoch %d, %v; want 2", reply.Epoch, err)
+	if _, err := waiter.Acquire(t.Context(), waiter.attempt("b"), false); !paused(err) {
+		t.Errorf("Acquire: %v", err)
 	}
 }
 

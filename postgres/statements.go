@@ -17,8 +17,9 @@ type statements struct {
 	createLease, renewLease, endLease string
 	acquire, takeOver, revoke         string
 	pass, release                     string
-	readNames, readPage               string
-	readMeta, recordEpoch             string
+	readNames, readPage, readLease    string
+	readMeta                          string
+	recordEpoch, newEpoch, endGrace   string
 	guardRow, guardLease              string
 }
 
@@ -41,8 +42,11 @@ func newStatements(cfg Config) *statements {
 		revoke:      read("revoke"),
 		readNames:   read("read_names"),
 		readPage:    read("read_page"),
+		readLease:   read("read_lease"),
 		readMeta:    read("read_meta"),
 		recordEpoch: read("record_epoch"),
+		newEpoch:    read("new_epoch"),
+		endGrace:    read("end_grace"),
 		guardRow:    read("guard_row"),
 		guardLease:  read("guard_lease"),
 	}
@@ -52,10 +56,12 @@ func newStatements(cfg Config) *statements {
 // find it the same always.
 func (s *statements) blind() *statements {
 	b := *s
-	for _, text := range []*string{&b.createLease, &b.renewLease, &b.acquire, &b.pass, &b.release, &b.takeOver, &b.readMeta} {
+	for _, text := range []*string{
+		&b.createLease, &b.renewLease, &b.acquire, &b.pass, &b.release, &b.takeOver,
+		&b.readMeta, &b.recordEpoch, &b.newEpoch, &b.endGrace,
+	} {
 		*text = strings.ReplaceAll(*text, timelineSQL, "e.timeline")
 	}
-	b.recordEpoch = strings.ReplaceAll(b.recordEpoch, timelineSQL, "e.timeline")
 	return &b
 }
 

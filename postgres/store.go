@@ -39,7 +39,7 @@ func (s *Store) Connect(ctx context.Context, settings driver.Settings) (driver.C
 	if settings.TTL < minTTL {
 		return nil, driver.Permanent(fmt.Errorf("TTL %v is below the minimum of %v", settings.TTL, minTTL))
 	}
-	c := newConn(s.pool, s.cfg, settings.TTL)
+	c := newConn(s.pool, s.cfg, settings)
 	if err := c.open(ctx); err != nil {
 		_ = c.Close() // the first error says more
 		return nil, err

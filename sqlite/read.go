@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -33,9 +34,12 @@ func (t *tx) view(q driver.Query) (driver.View, error) {
 		return v, err
 	}
 	var err error
-	if q.Names != nil {
+	switch {
+	case q.Names != nil:
 		v.Locks, err = t.named(q.Names)
-	} else {
+	case !q.Lease.IsZero():
+		v.Locks, err = t.naming(q.Lease)
+	default:
 		v.Locks, err = t.page(q)
 	}
 	for i := range v.Locks {
@@ -66,13 +70,27 @@ func (t *tx) named(names []string) ([]driver.Lock, error) {
 	return locks, nil
 }
 
+// naming reads the rows that name the lease. The bytes of its id may also occur
+// across two ids, so each row is looked at.
+func (t *tx) naming(lease driver.ID) ([]driver.Lock, error) {
+	locks, err := t.rows(`
+		SELECT `+columns+` FROM leasehold_lock
+		WHERE holder_lease = ?1 OR instr(queue, ?1) > 0`, lease[:])
+	return slices.DeleteFunc(locks, func(l driver.Lock) bool { return !l.Names(lease) }), err
+}
+
 // page reads rows in byte order of the name.
 func (t *tx) page(q driver.Query) ([]driver.Lock, error) {
-	rows, err := t.query(`
+	return t.rows(`
 		SELECT `+columns+` FROM leasehold_lock
 		WHERE name > ?1 AND name >= ?2 AND (?3 IS NULL OR name < ?3)
 		ORDER BY name LIMIT ?4`,
 		[]byte(q.After), []byte(q.Prefix), above(q.Prefix), q.Limit)
+}
+
+// rows reads the rows that a query yields.
+func (t *tx) rows(query string, args ...any) ([]driver.Lock, error) {
+	rows, err := t.query(query, args...)
 	if err != nil {
 		return nil, err
 	}

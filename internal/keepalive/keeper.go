@@ -31,6 +31,10 @@ type Config struct {
 	// Ended is told when the trust in a lease that was in use has ended, after
 	// its locks have been told. It must not block.
 	Ended func(cause error)
+	// FailedOver is told of a lease that goes on in another incarnation of the
+	// database, after the rows of its locks have been read there. It must not
+	// block.
+	FailedOver func(lease *Lease)
 }
 
 // Interval returns the time between renewals.

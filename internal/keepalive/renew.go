@@ -111,17 +111,26 @@ func (l *Lease) confirm(ctx context.Context, r driver.Renewal) error {
 	l.mu.Unlock()
 
 	rows, err := l.read(ctx, names)
+	l.learn(r, held, rows, err)
+	if err == nil && failover {
+		l.keeper.cfg.FailedOver(l)
+	}
+	return err
+}
+
+// learn notes what the rows say of the locks held.
+func (l *Lease) learn(r driver.Renewal, held map[Holding]driver.Hold, rows map[string]*driver.Lock, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.trust.Learn(r, err); err != nil {
-		return err
+	failover := l.trust.Learn(r, err)
+	if err != nil {
+		return
 	}
 	for h, hold := range held {
 		if cause := Verdict(rows[hold.Name], hold, failover); cause != nil {
 			l.loseLocked(h, cause)
 		}
 	}
-	return nil
 }
 
 func (l *Lease) read(ctx context.Context, names []string) (map[string]*driver.Lock, error) {

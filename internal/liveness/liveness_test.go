@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/clock"
 )
 
 var (
@@ -120,5 +121,33 @@ func TestGone(t *testing.T) {
 	gone := Gone(l, v, []driver.ID{a})
 	if len(gone) != 2 || gone[0] != a || gone[1] != b {
 		t.Fatalf("gone %v", gone)
+	}
+}
+
+// The pause counts from the receipt of the first reply that showed it, and anew for
+// another epoch.
+func TestGrace(t *testing.T) {
+	var g Grace
+	const longest = 10 * time.Second
+	start := time.Now()
+	lasts := longest + clock.Margin(longest)
+	for _, step := range []struct {
+		epoch uint64
+		after time.Duration
+		want  bool
+	}{
+		{5, 0, false},
+		{5, lasts - 1, false},
+		{5, lasts, true},
+		{6, lasts, false},
+		{6, 2*lasts - 1, false},
+		{6, 2 * lasts, true},
+	} {
+		if got := g.Over(step.epoch, longest, start.Add(step.after)); got != step.want {
+			t.Errorf("epoch %d, after %v: %v", step.epoch, step.after, got)
+		}
+	}
+	if got := g.Left(longest, start.Add(2*lasts-time.Second)); got != time.Second {
+		t.Errorf("left %v", got)
 	}
 }

@@ -6,11 +6,12 @@ CREATE TABLE leasehold.meta (
     version         integer NOT NULL,
     protocol        integer NOT NULL,
     oldest_protocol integer NOT NULL CHECK (oldest_protocol <= protocol),
-    max_ttl_ms      bigint  NOT NULL CHECK (max_ttl_ms >= 100)
+    max_ttl_ms      bigint  NOT NULL CHECK (max_ttl_ms >= 100),
+    grace           boolean NOT NULL
 );
 
--- The incarnation of the database that grants now. A promoted standby or a restored
--- backup is another incarnation: it may lack the last grants.
+-- The incarnation of the database. A promoted standby or a restored backup is another
+-- one: it may lack the last grants, so while "granting" is false nothing is granted.
 CREATE TABLE leasehold.epoch (
     one               boolean     PRIMARY KEY DEFAULT true CHECK (one),
     number            bigint      NOT NULL CHECK (number >= 0),
@@ -66,5 +67,5 @@ ALTER TABLE leasehold.lock ALTER COLUMN queue_tickets SET STORAGE MAIN;
 INSERT INTO leasehold.epoch (number, system_identifier, timeline, seen_at, granting)
 VALUES (0, '', '', clock_timestamp(), true);
 
-INSERT INTO leasehold.meta (version, protocol, oldest_protocol, max_ttl_ms)
-VALUES (2, 1, 1, 60000);
+INSERT INTO leasehold.meta (version, protocol, oldest_protocol, max_ttl_ms, grace)
+VALUES (2, 1, 1, 60000, true);

@@ -55,7 +55,7 @@ written AS (
     RETURNING l.*
 )
 SELECT
-    entry.number, entry.same, entry.alive,
+    entry.number, entry.same, entry.granting, entry.alive,
     l.name, l.fence, l.holder_lease, l.holder_ticket, l.granted_at,
     (extract(epoch FROM clock_timestamp() - l.granted_at) * 1000000)::bigint,
     l.mark_by, l.mark_reason, l.marked_at,

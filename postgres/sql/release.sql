@@ -68,6 +68,7 @@ SELECT
     mine.holds,
     passed.name IS NOT NULL OR EXISTS (SELECT FROM cancelled),
     entry.same,
+    entry.granting,
     CASE WHEN passed.holder_lease IS NOT NULL
         THEN pg_notify(
             'leasehold_' || encode(uuid_send(passed.holder_lease), 'hex'),

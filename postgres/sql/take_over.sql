@@ -73,7 +73,9 @@ dropped AS (
     WHERE l.name = plan.name AND NOT plan.ends
 )
 SELECT
-    entry.same OR passed.name IS NOT NULL OR NOT plan.ends,
+    passed.name IS NOT NULL OR NOT plan.ends,
+    entry.same,
+    entry.granting,
     CASE WHEN passed.holder_lease IS NOT NULL
         THEN pg_notify(
             'leasehold_' || encode(uuid_send(passed.holder_lease), 'hex'),
