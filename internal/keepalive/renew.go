@@ -100,7 +100,6 @@ func (l *Lease) confirm(ctx context.Context, r driver.Renewal) error {
 		l.mu.Unlock()
 		return nil
 	}
-	failover := r.Epoch != l.trust.Known.Epoch
 	l.trust.Reread()
 	held := make(map[Holding]driver.Hold, len(l.holdings))
 	names := make([]string, 0, len(l.holdings))
@@ -111,26 +110,27 @@ func (l *Lease) confirm(ctx context.Context, r driver.Renewal) error {
 	l.mu.Unlock()
 
 	rows, err := l.read(ctx, names)
-	l.learn(r, held, rows, err)
-	if err == nil && failover {
+	if l.learn(r, held, rows, err) {
 		l.keeper.cfg.FailedOver(l)
 	}
 	return err
 }
 
-// learn notes what the rows say of the locks held.
-func (l *Lease) learn(r driver.Renewal, held map[Holding]driver.Hold, rows map[string]*driver.Lock, err error) {
+// learn notes what the rows say of the locks held. It reports whether they are of
+// another incarnation of the database than before.
+func (l *Lease) learn(r driver.Renewal, held map[Holding]driver.Hold, rows map[string]*driver.Lock, err error) (failover bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	failover := l.trust.Learn(r, err)
+	failover = l.trust.Learn(r, err)
 	if err != nil {
-		return
+		return false
 	}
 	for h, hold := range held {
 		if cause := Verdict(rows[hold.Name], hold, failover); cause != nil {
 			l.loseLocked(h, cause)
 		}
 	}
+	return failover
 }
 
 func (l *Lease) read(ctx context.Context, names []string) (map[string]*driver.Lock, error) {
