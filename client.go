@@ -2,6 +2,7 @@ package leasehold
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -40,11 +41,17 @@ type Client struct {
 // that matches ErrUnavailable may pass; any other needs a change first, which its
 // text names. The caller closes the client; the store stays the caller's.
 func Open(ctx context.Context, store driver.Store, cfg Config) (*Client, error) {
+	given := cfg.TTL
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, opErr("open", "", err)
 	}
 	conn, err := store.Connect(ctx, driver.Settings{TTL: cfg.TTL, Tolerance: cfg.Tolerance})
+	var above *driver.TTLError
+	if errors.As(err, &above) && given == 0 && above.Cap >= MinTTL {
+		cfg.TTL = above.Cap
+		conn, err = store.Connect(ctx, driver.Settings{TTL: cfg.TTL, Tolerance: cfg.Tolerance})
+	}
 	if err != nil {
 		return nil, opErr("open", "", kind(err), err)
 	}

@@ -18,7 +18,7 @@ type Config struct {
 	// outage of the database may last before locks are lost: choose it longer
 	// than the outages to ride out. A renewal is sent every third of it.
 	// Whole milliseconds, at least 100 ms; the store caps it (60 s unless it
-	// was set otherwise). Defaults to 15 s.
+	// was set otherwise). Defaults to 15 s, or the cap if that is less.
 	TTL time.Duration
 
 	// Owner names the client to people: in errors, listings, logs. At most 255

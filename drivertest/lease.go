@@ -40,8 +40,9 @@ func connectCap(w *world) {
 		_ = conn.Close()
 		w.Fatal("Connect accepted a TTL above the cap")
 	}
-	if !driver.IsPermanent(err) {
-		w.Errorf("a TTL above the cap gives an error that is not permanent: %v", err)
+	var above *driver.TTLError
+	if !driver.IsPermanent(err) || !errors.As(err, &above) || above.Cap != w.h.MaxTTL {
+		w.Errorf("a TTL above the cap %v gives %v", w.h.MaxTTL, err)
 	}
 }
 

@@ -56,7 +56,7 @@ func (s *Store) Connect(ctx context.Context, settings driver.Settings) (driver.C
 	c := &conn{store: s, closed: make(chan struct{})}
 	err := c.do(ctx, Call{Op: "Connect"}, func() error {
 		if settings.TTL > s.maxTTL {
-			return driver.Permanent(errors.New("the TTL is above the store's cap of " + s.maxTTL.String()))
+			return driver.Permanent(&driver.TTLError{TTL: settings.TTL, Cap: s.maxTTL})
 		}
 		return nil
 	})

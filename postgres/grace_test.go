@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/clock"
 )
@@ -154,8 +155,9 @@ func TestMaxTTL(t *testing.T) {
 	lease := c.lease
 	lease.ID = driver.NewID()
 	_, err := c.CreateLease(t.Context(), lease)
-	wantPermanent(t, err, "cap")
-	wantPermanent(t, connect(t, store, testTTL), "cap", "migrate --max-ttl")
+	wantPermanent(t, err, (testTTL / 2).String())
+	wantPermanent(t, connect(t, store, testTTL), (testTTL / 2).String())
+	openClient(t, store, leasehold.Config{}).Close()
 	if err := store.SetMaxTTL(t.Context(), time.Hour); err != nil {
 		t.Fatal(err)
 	}

@@ -17,9 +17,20 @@ func (c *conn) CreateLease(ctx context.Context, lease driver.Lease) (driver.Rene
 			lease.Owner, lease.Info.Host, lease.Info.PID, lease.Info.App, s.system)
 	})
 	if errors.Is(err, driver.ErrLeaseGone) {
-		err = aboveCap(lease.TTL)
+		err = c.aboveCap(ctx, lease.TTL)
 	}
 	return r, err
+}
+
+// aboveCap returns the error for a lease that was not made.
+func (c *conn) aboveCap(ctx context.Context, ttl time.Duration) error {
+	return c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
+		m, err := s.readMeta(ctx, sql)
+		if err == nil {
+			err = driver.Permanent(&driver.TTLError{TTL: ttl, Cap: m.longest()})
+		}
+		return err
+	})
 }
 
 // RenewLease implements driver.Conn. It has a connection of its own.

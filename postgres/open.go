@@ -52,13 +52,9 @@ func (m meta) check(ttl time.Duration) error {
 	case m.version < version:
 		return driver.Permanent(fmt.Errorf("the tables are of version %d and this program needs %d: run `leasehold migrate`", m.version, version))
 	case ttl > m.longest():
-		return aboveCap(ttl)
+		return driver.Permanent(&driver.TTLError{TTL: ttl, Cap: m.longest()})
 	}
 	return nil
-}
-
-func aboveCap(ttl time.Duration) error {
-	return driver.Permanent(fmt.Errorf("TTL %v is above the cap that is stored with the tables (see `leasehold migrate --max-ttl`)", ttl))
 }
 
 // explain adds what to do to an error of the first look at the tables.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -55,7 +54,7 @@ func (c *conn) begin(ctx context.Context, ttl time.Duration) error {
 		return err
 	}
 	if ttl > meta.maxTTL {
-		return driver.Permanent(fmt.Errorf("the TTL of %v is above the cap of %v stored in %s", ttl, meta.maxTTL, c.path))
+		return driver.Permanent(&driver.TTLError{TTL: ttl, Cap: meta.maxTTL})
 	}
 	return c.sweep(ctx)
 }

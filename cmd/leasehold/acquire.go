@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/leaseholdgo/leasehold"
@@ -25,7 +26,8 @@ type grant struct {
 // acquire opens the database and gets the lock. tell is given a line to show
 // when the wait is long. When ctx ends first, nothing of the attempt is left.
 func acquire(ctx context.Context, j job, tell func(string)) grant {
-	store, client, err := connect(ctx, j)
+	var trouble trouble
+	store, client, err := connect(ctx, j, &trouble)
 	if err != nil {
 		return grant{err: err}
 	}
@@ -33,7 +35,7 @@ func acquire(ctx context.Context, j job, tell func(string)) grant {
 	if j.Try {
 		g.lock, g.err = client.TryAcquire(ctx, j.Name)
 	} else {
-		g.lock, g.err = wait(ctx, client, j, tell)
+		g.lock, g.err = wait(ctx, client, j, func(info leasehold.Info) { tell(trouble.line(info)) })
 	}
 	if g.err == nil && ctx.Err() != nil {
 		g.err = context.Cause(ctx)
@@ -49,15 +51,16 @@ func acquire(ctx context.Context, j job, tell func(string)) grant {
 
 // connect makes first contact with the database. One that does not answer is
 // tried again until the time for it is over.
-func connect(ctx context.Context, j job) (*openStore, *leasehold.Client, error) {
+func connect(ctx context.Context, j job, trouble *trouble) (*openStore, *leasehold.Client, error) {
 	store, err := j.Database.open()
 	if err != nil {
 		return nil, nil, err
 	}
 	client, err := firstContact(ctx, store, leasehold.Config{
-		TTL:   j.TTL,
-		Owner: j.Owner,
-		App:   printable("leasehold run " + filepath.Base(j.Args[0])),
+		TTL:      j.TTL,
+		Owner:    j.Owner,
+		App:      printable("leasehold run " + filepath.Base(j.Args[0])),
+		Observer: leasehold.Observer{StoreFailed: trouble.note},
 	}, j.Connect)
 	if err != nil {
 		store.close()
@@ -93,7 +96,7 @@ func firstContact(ctx context.Context, store *openStore, cfg leasehold.Config, p
 // longWait is how long a wait may be without a word.
 const longWait = time.Second
 
-func wait(ctx context.Context, client *leasehold.Client, j job, tell func(string)) (*leasehold.Lock, error) {
+func wait(ctx context.Context, client *leasehold.Client, j job, tell func(leasehold.Info)) (*leasehold.Lock, error) {
 	if j.Wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, j.Wait)
@@ -101,11 +104,27 @@ func wait(ctx context.Context, client *leasehold.Client, j job, tell func(string
 	}
 	explain := time.AfterFunc(longWait, func() {
 		if info, err := client.Get(ctx, j.Name); err == nil && ctx.Err() == nil {
-			tell(waitingLine(info))
+			tell(info)
 		}
 	})
 	defer explain.Stop()
 	return client.Acquire(ctx, j.Name)
+}
+
+// trouble is the last thing that the store refused, if any.
+type trouble struct{ last atomic.Pointer[string] }
+
+func (t *trouble) note(_ string, err error) {
+	text := plain(err)
+	t.last.Store(&text)
+}
+
+// line says what we wait for.
+func (t *trouble) line(info leasehold.Info) string {
+	if last := t.last.Load(); last != nil && info.Holder == nil {
+		return fmt.Sprintf("waiting for %q: %s", info.Name, *last)
+	}
+	return waitingLine(info)
 }
 
 // waitingLine says whom we wait for.

@@ -12,9 +12,10 @@ func TestMigrateSettings(t *testing.T) {
 	quick(t, db, "migrate", "--max-ttl", "1s", "--grace", "off").wantStatus(0)
 	capped := quick(t, db, "run", "--ttl", "2s", "name", "--", "true")
 	capped.wantStatus(statusConfig)
-	if !strings.Contains(capped.errOut.String(), "--max-ttl") {
+	if !strings.Contains(capped.errOut.String(), "above the longest that this database is set to, 1s") {
 		t.Errorf("no advice: %s", capped.errOut.String())
 	}
+	quick(t, db, "ls").wantStatus(0)
 	quick(t, db, "run", "--ttl", "1s", "name", "--", "true").wantStatus(0)
 
 	quick(t, db, "migrate", "--max-ttl", "30s", "--grace", "on", "--new-epoch").wantStatus(0)
@@ -23,8 +24,12 @@ func TestMigrateSettings(t *testing.T) {
 	if !strings.Contains(paused.errOut.String(), "failed over or restored") {
 		t.Errorf("the reason is missing: %s", paused.errOut.String())
 	}
-	quick(t, db, "migrate", "--max-ttl", "100ms").wantStatus(0)
-	quick(t, db, "run", "--ttl", "100ms", "--wait", "20s", "name", "--", "true").wantStatus(0)
+	quick(t, db, "migrate", "--max-ttl", "3s").wantStatus(0)
+	waits := quick(t, db, "run", "--ttl", "3s", "--wait", "30s", "name", "--", "true")
+	waits.wantStatus(0)
+	if !strings.Contains(waits.errOut.String(), "waiting for \"name\": the database was failed over or restored") {
+		t.Errorf("the reason is missing: %s", waits.errOut.String())
+	}
 }
 
 func TestMigrateMisused(t *testing.T) {
