@@ -33,6 +33,8 @@ type Config struct {
 	// Settings are added to the server's configuration, over our own: 200
 	// connections, fsync and synchronous_commit on, 127.0.0.1 only.
 	Settings map[string]string
+	// Clock gives the server a wall clock that Step moves. It needs libfaketime.
+	Clock bool
 }
 
 // Server is one PostgreSQL instance. It is safe for concurrent use, except that
@@ -45,6 +47,8 @@ type Server struct {
 	settings map[string]string
 	owner    *owner // whom the server runs as; nil: as ourselves
 	guard    *guard
+	standby  string // its name as a standby; empty if it was never one
+	faketime string // the library that moves its clock; empty: it has the machine's
 
 	mu     sync.Mutex // guards the fields below
 	cmd    *exec.Cmd
@@ -67,7 +71,12 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{binDir: binDir, owner: own, settings: cfg.Settings, password: rand.Text()}
-	if err := s.create(ctx); err != nil {
+	if cfg.Clock {
+		if s.faketime, err = findFaketime(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.create(ctx, s.initialise); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -118,8 +127,9 @@ func (s *Server) Close() error {
 	return err
 }
 
-// create does all of Start's work that leaves something behind.
-func (s *Server) create(ctx context.Context) error {
+// create does all the work of a start that leaves something behind. fill makes the
+// data directory.
+func (s *Server) create(ctx context.Context, fill func(context.Context) error) error {
 	dir, err := os.MkdirTemp("", "leasehold-pg-")
 	if err != nil {
 		return err
@@ -128,8 +138,13 @@ func (s *Server) create(ctx context.Context) error {
 	if s.guard, err = startGuard(dir); err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := s.initialise(ctx); err != nil {
+	if err := fill(ctx); err != nil {
 		return err
+	}
+	if s.faketime != "" {
+		if err := s.Step(0); err != nil {
+			return err
+		}
 	}
 	// Somebody else may take the port between the choice and the start.
 	for range 5 {
@@ -192,6 +207,7 @@ func (s *Server) spawn() (<-chan struct{}, error) {
 	}
 	defer log.Close()
 	cmd := s.command(context.Background(), "postgres", s.arguments()...)
+	cmd.Env = append(cmd.Env, s.clockEnviron()...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -215,6 +231,8 @@ func (s *Server) arguments() []string {
 		"max_connections":         "200",
 		"fsync":                   "on",
 		"synchronous_commit":      "on",
+		// In the data directory: a killed server leaves nothing elsewhere.
+		"dynamic_shared_memory_type": "mmap",
 	}
 	if len(s.dir) > 80 { // a socket's address has about 100 bytes
 		settings["unix_socket_directories"] = ""
