@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/diagnosis"
+)
+
+// turns is the order in which two connections that are both open ask which server
+// process serves them. Where each has one to itself, the first always names one and
+// the second always another. A pooler that lends a process for a transaction at a
+// time shows itself whatever its order is: one that lends the process last given
+// back names the same to both, and so does one that has a single process; one that
+// lends them in turn names another when the same connection asks twice.
+var turns = []int{0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1}
+
+const direct = "connect to the server itself, or let the pooler use session mode (pgbouncer: pool_mode = session)"
+
+// pooler tells a connection that has a server process to itself from one that a
+// pooler lends a process to. It changes no setting, since that might be one of
+// another's connection.
+func (x *examination) pooler(ctx context.Context) (driver.Finding, error) {
+	second, err := x.connect(ctx)
+	if err != nil {
+		return diagnosis.Problem("make room for three connections of each client",
+			"a second connection beside the first was refused: %v", classify(err)), nil
+	}
+	defer hangUp(second)
+	served, err := servedBy(ctx, x.conn, second)
+	switch {
+	case err != nil && errors.Is(err, context.DeadlineExceeded):
+		return diagnosis.Problem("make room for three connections of each client",
+			"a second connection beside the first was made, and not served within %v", checkLimit), nil
+	case err != nil:
+		return driver.Finding{}, err
+	}
+	x.shared = len(served[0]) != 1 || len(served[1]) != 1 || served[0][0] == served[1][0]
+	switch {
+	case x.shared:
+		return diagnosis.Problem(direct,
+			"a pooler in transaction mode is in between: connections take turns on the server's processes, "+
+				"so that session settings and notifications would reach others"), nil
+	case served[0][0] != x.conn.PgConn().PID():
+		return diagnosis.OK("something is in between, and it keeps a server process for each connection (session mode)"), nil
+	}
+	return diagnosis.OK("none: the connection is the server's own"), nil
+}
+
+// servedBy returns, for each of the two connections, the server processes that
+// answered it.
+func servedBy(ctx context.Context, conns ...*pgx.Conn) (served [2][]uint32, err error) {
+	for _, i := range turns {
+		var pid uint32
+		if err := conns[i].QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+			return served, err
+		}
+		if !slices.Contains(served[i], pid) {
+			served[i] = append(served[i], pid)
+		}
+	}
+	return served, nil
+}
