@@ -20,13 +20,18 @@ const (
 	Opened   Kind = "opened"   // a client was opened
 	Closing  Kind = "closing"  // its Close is about to be called: it believes in nothing from here on
 	Closed   Kind = "closed"   // its Close returned
-	Called   Kind = "called"   // an acquisition is about to begin
-	Granted  Kind = "granted"  // it returned a lock: Fence, and Until as in Believed
+	Called   Kind = "called"   // an acquisition is about to begin; it is not given up before Until, if that is not 0
+	Queued   Kind = "queued"   // it is in the database's queue
+	Granted  Kind = "granted"  // it returned a lock: Fence, Lease, and Until as in Believed
 	Refused  Kind = "refused"  // it returned none; Detail says why
 	Believed Kind = "believed" // Held was true at an instant not before At, when the deadline was in [Until, Limit]
 	Lost     Kind = "lost"     // the lock's context has ended by loss; Detail says why
 	LetGo    Kind = "let go"   // Release or Close of the lock is about to be called
 	Released Kind = "released" // it returned; Detail is empty or says what it returned
+
+	Asked    Kind = "asked"    // a look at a lock, or at all of them, is about to begin
+	Revoking Kind = "revoking" // a revocation of what somebody else holds, under Fence, is about to begin
+	Revoked  Kind = "revoked"  // it returned; Detail is empty or says what it returned
 
 	Begun   Kind = "begun"   // a guarded increment, ID, is about to begin
 	Acked   Kind = "acked"   // its commit succeeded
@@ -39,6 +44,17 @@ const (
 	Fault  Kind = "fault"  // Detail names it
 	Healed Kind = "healed" // the end of a fault that lasts
 	Killed Kind = "killed" // the process Client is about to be killed
+
+	// Promoted: a standby takes the primary's place. At is an instant before the
+	// old primary was killed; Detail is Async if the standby may lack what the old
+	// primary had confirmed, and Sync if it may not.
+	Promoted Kind = "promoted"
+)
+
+// Details of Promoted.
+const (
+	Async = "async"
+	Sync  = "sync"
 )
 
 // Event is one line of a history.
@@ -52,6 +68,7 @@ type Event struct {
 	Until  time.Duration `json:"until,omitempty"`
 	Limit  time.Duration `json:"limit,omitempty"`
 	ID     string        `json:"id,omitempty"`
+	Lease  string        `json:"lease,omitempty"`
 	Detail string        `json:"detail,omitempty"`
 }
 

@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/leaseholdgo/leasehold/internal/clock"
 )
 
 // suffix of the files of a history.
@@ -34,7 +32,7 @@ func Create(dir, process string) (*Writer, error) {
 // Record appends e. An event without an instant gets the present one. It panics if
 // the file cannot be written: a history with holes is worth nothing.
 func (w *Writer) Record(e Event) {
-	e.At = cmp.Or(e.At, clock.Boottime())
+	e.At = cmp.Or(e.At, Now())
 	line, err := json.Marshal(e)
 	if err == nil {
 		_, err = w.file.Write(append(line, '\n'))
@@ -49,7 +47,7 @@ func (w *Writer) Close() error { return w.file.Close() }
 
 // Read returns the events of all files in dir, in the order of their instants.
 func Read(dir string) ([]Event, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
+	paths, err := files(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +61,11 @@ func Read(dir string) ([]Event, error) {
 	}
 	slices.SortStableFunc(all, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return all, nil
+}
+
+// files returns the paths of the history in dir, in the order of their names.
+func files(dir string) ([]string, error) {
+	return filepath.Glob(filepath.Join(dir, "*"+suffix)) // sorted
 }
 
 // readFile leaves out a last line without an end: its process was killed in the

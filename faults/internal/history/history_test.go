@@ -54,6 +54,34 @@ func TestNoFileIsWrittenTwice(t *testing.T) {
 	}
 }
 
+func TestSum(t *testing.T) {
+	t.Parallel()
+	dir, same, other := t.TempDir(), t.TempDir(), t.TempDir()
+	for _, d := range []string{dir, same, other} {
+		create(t, d, "1.1").Record(history.Event{At: 1, Kind: history.Opened})
+		create(t, d, "0.1").Record(history.Event{At: 2, Kind: history.Opened})
+	}
+	tear(t, other, `{"at":3}`)
+	if err := os.WriteFile(filepath.Join(same, "0.1.output"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if sum(t, dir) != sum(t, same) || sum(t, dir) == sum(t, other) {
+		t.Errorf("the sums are %s, of the same %s, of another %s", sum(t, dir), sum(t, same), sum(t, other))
+	}
+	if _, err := history.Sum(filepath.Join(dir, "[")); err == nil {
+		t.Error("a sum of no directory")
+	}
+}
+
+func sum(t *testing.T, dir string) string {
+	t.Helper()
+	s, err := history.Sum(dir)
+	if err != nil || len(s) != 64 {
+		t.Fatalf("sum %q, %v", s, err)
+	}
+	return s
+}
+
 func TestProcess(t *testing.T) {
 	t.Parallel()
 	if got := history.Process("3.2.11"); got != "3.2" {
