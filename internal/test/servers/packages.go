@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/leaseholdgo/leasehold/internal/pgbouncer"
 	"github.com/leaseholdgo/leasehold/internal/pgserver"
 )
 
@@ -36,6 +37,9 @@ func missingPackages() []string {
 	var missing []string
 	if _, err := pgserver.FindBinDir(); err != nil && os.Getenv(variable) == "" {
 		missing = append(missing, "postgresql")
+	}
+	if _, err := pgbouncer.Find(); err != nil {
+		missing = append(missing, "pgbouncer")
 	}
 	if !compiles() {
 		missing = append(missing, "gcc", "libc6-dev")
