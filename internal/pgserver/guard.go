@@ -27,6 +27,9 @@ if [ -n "$pid" ]; then
 	done
 	kill -KILL "$pid" 2>/dev/null
 fi
+if grep -q " $1/data " /proc/mounts 2>/dev/null; then
+	umount "$1/data" || umount -l "$1/data"
+fi
 for _ in 1 2 3 4 5; do
 	rm -rf "$1" && exit 0
 	sleep 0.2

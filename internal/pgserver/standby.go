@@ -26,7 +26,7 @@ const streamTimeout = 30 * time.Second
 // if the primary has one.
 func (s *Server) Standby(ctx context.Context, name string) (*Server, error) {
 	standby := &Server{
-		binDir: s.binDir, owner: s.owner, settings: s.settings, password: s.password, faketime: s.faketime,
+		binDir: s.binDir, owner: s.owner, settings: s.settings, password: s.password, disk: s.disk, faketime: s.faketime,
 		standby: name,
 	}
 	err := standby.create(ctx, func(ctx context.Context) error { return standby.copy(ctx, s) })
