@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -22,26 +23,41 @@ var _ driver.Diagnoser = (*Store)(nil)
 // moment. It changes no table, and no setting but on connections of its own; it
 // writes ten empty messages to the server's log to time commits.
 //
-// An error means that no connection could be made; it is marked with
+// An error means that the server could not be reached, within five seconds, or not any
+// more, or that ctx ended; it is marked with
 // driver.Permanent where a repeated call cannot help. What the role may not see, or
 // takes longer than five seconds, is a warning among the findings. It takes about
 // three seconds and three connections, made with the settings and hooks of the pool,
 // and returns when ctx ends.
 func (s *Store) Diagnose(ctx context.Context) ([]driver.Finding, error) {
+	return s.diagnose(ctx, clockSpan)
+}
+
+// diagnose looks at the clocks twice, at least span apart.
+func (s *Store) diagnose(ctx context.Context, span time.Duration) ([]driver.Finding, error) {
 	if err := s.cfg.validate(); err != nil {
 		return nil, err
 	}
-	x := &examination{cfg: s.cfg, dialer: newDialer(s.pool, migrateTTL)}
+	x := &examination{cfg: s.cfg, dialer: newDialer(s.pool, migrateTTL), span: span}
 	defer x.close()
-	conn, err := x.connect(ctx)
-	if err != nil {
+	if err := x.contact(ctx); err != nil {
 		return nil, classify(err)
 	}
-	x.conn = conn
-	if err := x.look(ctx); err != nil {
+	findings := diagnosis.Run(ctx, checkLimit, x.checks())
+	if err := cmp.Or(x.lost, ctxError(ctx)); err != nil {
 		return nil, classify(err)
 	}
-	return diagnosis.Run(ctx, checkLimit, x.checks()), nil
+	return findings, nil
+}
+
+// contact makes the first connection and reads what many checks need.
+func (x *examination) contact(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	if x.conn, err = x.connect(ctx); err != nil {
+		return err
+	}
+	return x.look(ctx)
 }
 
 // checkLimit bounds one check.
@@ -52,6 +68,7 @@ const checkLimit = 5 * time.Second
 type examination struct {
 	cfg    Config
 	dialer *dialer
+	span   time.Duration
 	conn   *pgx.Conn // as the caller's own are
 	own    *session  // as ours are; nil: could not be made, or would do harm
 
@@ -61,8 +78,10 @@ type examination struct {
 	standby  bool
 	readOnly bool // a standby, or so by default
 	shared   bool // connections share server processes: a pooler in transaction mode
+	crowded  bool // there is no second connection
 	tables   bool // they can be read, and are of our version
 	first    sample
+	lost     error // the server cannot be reached any more
 }
 
 // checks returns all of them, in the order of the findings.
@@ -130,21 +149,25 @@ func (x *examination) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// ready replaces a connection that an earlier check has cost.
-func (x *examination) ready(ctx context.Context) (err error) {
+// ready replaces a connection that an earlier check has cost. Where there is none any
+// more, the checks that are left come to nothing.
+func (x *examination) ready(ctx context.Context) error {
 	if x.own != nil && x.own.IsClosed() {
 		x.own = nil
 	}
-	if x.conn.IsClosed() {
-		x.conn, err = x.connect(ctx)
+	if x.lost == nil && x.conn.IsClosed() {
+		conn, err := x.connect(ctx)
+		if err != nil {
+			x.lost = err
+		} else {
+			x.conn = conn
+		}
 	}
-	return err
+	return x.lost
 }
 
-// look reads what many checks need.
+// look reads settings, the kind of server, and both clocks.
 func (x *examination) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*checkLimit)
-	defer cancel()
 	if err := x.readSettings(ctx); err != nil {
 		return err
 	}

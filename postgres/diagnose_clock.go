@@ -39,10 +39,10 @@ func takeSample(ctx context.Context, conn *pgx.Conn) (sample, error) {
 }
 
 const (
-	shortestSpan = 2 * time.Second // between two samples that give a rate
-	worstRate    = 0.005           // the least part of a TTL that a margin is
-	badRate      = 0.001
-	aheadLimit   = 2 * time.Second
+	clockSpan  = 2 * time.Second // between two samples that give a rate
+	worstRate  = 0.005           // the least part of a TTL that a margin is
+	badRate    = 0.001
+	aheadLimit = 2 * time.Second
 )
 
 // clock compares how fast the server's clock runs with this host's, and by how much
@@ -50,7 +50,7 @@ const (
 // the second.
 func (x *examination) clock(ctx context.Context) (driver.Finding, error) {
 	select {
-	case <-time.After(shortestSpan - clock.Since(x.first.here)):
+	case <-time.After(x.span - clock.Since(x.first.here)):
 	case <-ctx.Done():
 		return driver.Finding{}, ctxError(ctx)
 	}

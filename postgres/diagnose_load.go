@@ -13,6 +13,14 @@ import (
 // perClient is how many connections a client opens.
 const perClient = 3
 
+// open returns how many connections this examination has.
+func (x *examination) open() int {
+	if x.own != nil {
+		return 2
+	}
+	return 1
+}
+
 // connections looks how many more the server, the database and the role allow.
 func (x *examination) connections(ctx context.Context) (driver.Finding, error) {
 	var used, inDatabase, ofRole, databaseLimit, roleLimit int
@@ -35,7 +43,7 @@ func (x *examination) connections(ctx context.Context) (driver.Finding, error) {
 			limit, free, where = l.limit, l.limit-l.used, l.where
 		}
 	}
-	free = max(free, 0)
+	free = max(free+x.open(), 0)
 	advice := fmt.Sprintf("raise the limit: each client opens up to %d connections of its own", perClient)
 	switch {
 	case free < perClient:
@@ -54,33 +62,49 @@ const (
 // snapshots looks for what keeps dead rows from being cleaned away: each renewal
 // leaves one, and the next has to step over it.
 func (x *examination) snapshots(ctx context.Context) (driver.Finding, error) {
-	var oldest, idle float64
-	var hidden int
-	var prepared, slots float64
-	const sql = `SELECT coalesce(extract(epoch FROM clock_timestamp() - min(xact_start)), 0)::float8,
-		coalesce(extract(epoch FROM clock_timestamp() - min(state_change) FILTER (WHERE state LIKE 'idle in transaction%')), 0)::float8,
-		count(*) FILTER (WHERE backend_type IS NULL AND datid IS NOT NULL)::int,
-		(SELECT coalesce(extract(epoch FROM clock_timestamp() - min(p.prepared)), 0)::float8 FROM pg_prepared_xacts AS p),
-		(SELECT coalesce(max(greatest(age(r.xmin), age(r.catalog_xmin))), 0)::float8 FROM pg_replication_slots AS r WHERE NOT r.active)
-		FROM pg_stat_activity WHERE pid <> pg_backend_pid()`
-	if err := x.conn.QueryRow(ctx, sql).Scan(&oldest, &idle, &hidden, &prepared, &slots); err != nil {
+	s, err := x.snapshot(ctx)
+	if err != nil {
 		return driver.Finding{}, err
 	}
-	advice := "end it: dead rows cannot be cleaned away meanwhile, and every renewal gets slower"
-	switch old := seconds(max(oldest, prepared)); {
+	return s.finding(x.role), nil
+}
+
+// snapshot is what the server tells of what is open. Times are in seconds.
+type snapshot struct {
+	oldest, idle float64 // transactions; those that do nothing
+	prepared     float64 // the oldest prepared transaction
+	slots        float64 // transactions that an inactive slot is behind
+	hidden       int     // sessions that this role may not look at
+}
+
+func (x *examination) snapshot(ctx context.Context) (snapshot, error) {
+	var s snapshot
+	const sql = `SELECT coalesce(extract(epoch FROM clock_timestamp() - min(xact_start)), 0)::float8,
+		coalesce(extract(epoch FROM clock_timestamp() - min(state_change) FILTER (WHERE state LIKE 'idle in transaction%')), 0)::float8,
+		(SELECT coalesce(extract(epoch FROM clock_timestamp() - min(p.prepared)), 0)::float8 FROM pg_prepared_xacts AS p),
+		(SELECT coalesce(max(greatest(age(r.xmin), age(r.catalog_xmin))), 0)::float8 FROM pg_replication_slots AS r WHERE NOT r.active),
+		count(*) FILTER (WHERE backend_type IS NULL AND datid IS NOT NULL)::int
+		FROM pg_stat_activity WHERE pid <> pg_backend_pid()`
+	err := x.conn.QueryRow(ctx, sql).Scan(&s.oldest, &s.idle, &s.prepared, &s.slots, &s.hidden)
+	return s, err
+}
+
+func (s snapshot) finding(role string) driver.Finding {
+	const advice = "end it: dead rows cannot be cleaned away meanwhile, and every renewal gets slower"
+	switch old, idle := seconds(max(s.oldest, s.prepared)), seconds(s.idle); {
 	case old > longTransaction:
-		return diagnosis.Warning(advice, "a transaction has been open for %v", old), nil
-	case seconds(idle) > longIdle:
-		return diagnosis.Warning(advice, "a session has been idle in a transaction for %v", seconds(idle)), nil
-	case slots > 1e6:
+		return diagnosis.Warning(advice, "a transaction has been open for %v", old)
+	case idle > longIdle:
+		return diagnosis.Warning(advice, "a session has been idle in a transaction for %v", idle)
+	case s.slots > 1e6:
 		return diagnosis.Warning("drop the slot if nobody comes for it: it keeps dead rows from being cleaned away",
-			"an inactive replication slot is %.0f transactions behind", slots), nil
-	case hidden > 0:
-		found := diagnosis.OK("no old transaction of this role; %d sessions of others are hidden from it", hidden)
-		found.Advice = "to see those too: GRANT pg_read_all_stats TO " + x.role
-		return found, nil
+			"an inactive replication slot is %.0f transactions behind", s.slots)
+	case s.hidden > 0:
+		found := diagnosis.OK("no old transaction that this role may see; %d sessions of others are hidden from it", s.hidden)
+		found.Advice = "to see those too: GRANT pg_read_all_stats TO " + role
+		return found
 	}
-	return diagnosis.OK("no old transaction"), nil
+	return diagnosis.OK("no old transaction")
 }
 
 func seconds(s float64) time.Duration {
@@ -96,7 +120,7 @@ const (
 // rows looks how large the two tables are that change.
 func (x *examination) rows(ctx context.Context) (driver.Finding, error) {
 	const sql = `SELECT s.relname::text, s.n_live_tup, s.n_dead_tup, pg_total_relation_size(s.relid), s.n_tup_upd, s.n_tup_hot_upd,
-		coalesce(c.reloptions::text LIKE '%autovacuum_enabled=false%', false)
+		EXISTS (SELECT FROM pg_options_to_table(c.reloptions) AS o WHERE o.option_name = 'autovacuum_enabled' AND NOT o.option_value::boolean)
 		FROM pg_stat_all_tables AS s JOIN pg_class AS c ON c.oid = s.relid
 		WHERE s.schemaname = $1::text AND s.relname = ANY ($2::text[]) ORDER BY 1 DESC`
 	rows, err := x.conn.Query(ctx, sql, x.schemaName(), []string{x.table("lock"), x.table("lease")})

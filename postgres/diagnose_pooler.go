@@ -27,6 +27,7 @@ const direct = "connect to the server itself, or let the pooler use session mode
 func (x *examination) pooler(ctx context.Context) (driver.Finding, error) {
 	second, err := x.connect(ctx)
 	if err != nil {
+		x.crowded = true
 		return diagnosis.Problem("make room for three connections of each client",
 			"a second connection beside the first was refused: %v", classify(err)), nil
 	}
@@ -34,6 +35,7 @@ func (x *examination) pooler(ctx context.Context) (driver.Finding, error) {
 	served, err := servedBy(ctx, x.conn, second)
 	switch {
 	case err != nil && errors.Is(err, context.DeadlineExceeded):
+		x.crowded = true
 		return diagnosis.Problem("make room for three connections of each client",
 			"a second connection beside the first was made, and not served within %v", checkLimit), nil
 	case err != nil:

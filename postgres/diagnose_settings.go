@@ -58,12 +58,12 @@ func (x *examination) timeout(name string) time.Duration {
 // ourSettings makes a connection as a client does, and looks whether what safety
 // needs is in force on it.
 func (x *examination) ourSettings(ctx context.Context) (driver.Finding, error) {
-	if x.readOnly || x.shared {
+	if x.readOnly || x.shared || x.crowded {
 		return driver.Finding{}, nil // refused, or made for connections of others
 	}
 	own, err := x.dialer.dial(ctx)
 	if err != nil {
-		return diagnosis.Problem("", "a client's connection cannot be set up: %v", classify(err)), nil
+		return diagnosis.Problem("make what the error names possible for this role, on connections of their own", "a client's connection cannot be set up: %v", classify(err)), nil
 	}
 	x.own = own
 	var commit, isolation, zone, timeout string
