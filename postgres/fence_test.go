@@ -95,8 +95,8 @@ func TestReleaseSeesAPromotionInProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var holds, done, same, silent bool
-	err = tx.QueryRow(t.Context(), c.told.release, "a", hold.Lease.String(), hold.Ticket.String(), nil).Scan(&holds, &done, &same, &silent)
+	var holds, done, same, granting, silent bool
+	err = tx.QueryRow(t.Context(), c.told.release, "a", hold.Lease.String(), hold.Ticket.String(), nil).Scan(&holds, &done, &same, &granting, &silent)
 	if err != nil || !done {
 		t.Fatal(done, err)
 	}
@@ -128,10 +128,11 @@ func TestTakeOverComparesTheNewestRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := []driver.ID{dead.lease.ID}
-	var same, silent bool
-	err = tx.QueryRow(t.Context(), first.told.takeOver, "a", []string{dead.lease.ID.String()}, int64(0), nil).Scan(&same, &silent)
-	if err != nil {
-		t.Fatal(err)
+	var taken, same, granting, silent bool
+	err = tx.QueryRow(t.Context(), first.told.takeOver, "a", []string{dead.lease.ID.String()}, int64(0), nil).
+		Scan(&taken, &same, &granting, &silent)
+	if err != nil || !taken {
+		t.Fatal(taken, err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- second.TakeOver(t.Context(), "a", gone, 0) }()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,6 +14,9 @@ import (
 // Acquire implements driver.Conn.
 func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (driver.Reply, error) {
 	var reply driver.Reply
+	if n := len(attempt.Name); n == 0 || n > maxName {
+		return reply, driver.Permanent(fmt.Errorf("a name of %d bytes: want 1 to %d", n, maxName))
+	}
 	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
 		return c.granting(ctx, s, sql, func() (done bool, on standing, err error) {
 			var alive bool
