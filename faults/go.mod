@@ -3,6 +3,7 @@ module github.com/leaseholdgo/leasehold/faults
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/leaseholdgo/leasehold v0.0.0
 	github.com/leaseholdgo/leasehold/postgres v0.0.0

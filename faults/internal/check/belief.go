@@ -25,10 +25,10 @@ func beliefs(events []history.Event, ttl time.Duration) (found []Violation) {
 		switch {
 		case e.Kind == history.Believed && e.At > e.Limit:
 			found = append(found, violation(Belief, e.Name, "client %s, fence %d: Held was true at %v, %v after the deadline",
-				e.Client, e.Fence, e.At, e.At-e.Limit))
+				e.Client, e.Fence, e.At, e.At-e.Limit).during(e.Limit, e.At).fence(e.Fence))
 		case e.Kind == history.Granted && e.Until-e.At > longest:
 			found = append(found, violation(Belief, e.Name, "client %s, fence %d: trusted for %v from %v on, with a TTL of %v and a margin of %v",
-				e.Client, e.Fence, e.Until-e.At, e.At, ttl, margin(ttl)))
+				e.Client, e.Fence, e.Until-e.At, e.At, ttl, margin(ttl)).during(e.At, e.Until).fence(e.Fence))
 		}
 	}
 	return found

@@ -6,7 +6,9 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
@@ -32,11 +34,19 @@ type Kind string
 const (
 	// Overlap: two believed at one instant that they held the same name.
 	Overlap Kind = "overlap"
+	// Linear: no order of acquisitions and ends of holds, each at some instant
+	// between its call and its return, explains what was returned.
+	Linear Kind = "linearizability"
 	// Fence: a fence was given twice, or does not rise with the grants.
 	Fence Kind = "fence"
 	// Belief: a client believed in its lock after its trust deadline, or that
 	// deadline was too late.
 	Belief Kind = "belief"
+	// Order: somebody was granted a lock who had asked for it after another was
+	// in the queue, and before that one was granted it.
+	Order Kind = "order"
+	// Wait: somebody waited for too long while nobody held the lock.
+	Wait Kind = "wait"
 	// Counter: an increment was lost, appeared from nowhere, or was written by
 	// somebody who had let go of the lock or lost it to another.
 	Counter Kind = "counter"
@@ -49,6 +59,11 @@ type Violation struct {
 	Kind Kind
 	Name string // of the lock; may be empty
 	Text string
+
+	// From and To are the instants that it is about; 0 if it is about none.
+	From, To time.Duration
+	// Fences are those of the grants concerned.
+	Fences []uint64
 }
 
 func (v Violation) String() string {
@@ -64,13 +79,39 @@ func Run(events []history.Event, remains Remains, ttl time.Duration) []Violation
 	grants := collect(events)
 	var all []Violation
 	all = append(all, overlaps(grants)...)
+	all = append(all, linear(grants)...)
 	all = append(all, fences(grants)...)
+	all = append(all, orders(events, grants)...)
+	all = append(all, waits(events, grants, ttl)...)
 	all = append(all, beliefs(events, ttl)...)
 	all = append(all, counters(events, remains)...)
 	all = append(all, ghosts(events, remains, ttl)...)
+	slices.SortStableFunc(all, func(a, b Violation) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Text, b.Text))
+	})
 	return all
 }
 
 func violation(kind Kind, name, format string, args ...any) Violation {
 	return Violation{Kind: kind, Name: name, Text: fmt.Sprintf(format, args...)}
+}
+
+// during returns v with the instants that it is about.
+func (v Violation) during(from, to time.Duration) Violation {
+	v.From, v.To = min(from, to), max(from, to)
+	return v
+}
+
+// fence returns v with the fence of the one grant concerned.
+func (v Violation) fence(fence uint64) Violation {
+	v.Fences = append(v.Fences, fence)
+	return v
+}
+
+// of returns v with the grants concerned.
+func (v Violation) of(grants ...*grant) Violation {
+	for _, g := range grants {
+		v.Fences = append(v.Fences, g.fence)
+	}
+	return v
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
@@ -13,6 +14,7 @@ import (
 func counters(events []history.Event, remains Remains) []Violation {
 	found := sequences(remains)
 	found = append(found, acknowledged(events, remains.Ledger)...)
+	found = append(found, prefixes(events, remains.Ledger)...)
 	return append(found, afterwards(events)...)
 }
 
@@ -62,12 +64,15 @@ func sequence(name string, list []database.Entry) (found []Violation) {
 }
 
 // acknowledged checks that the ledger has every increment whose commit was
-// confirmed, none that was aborted, and none that nobody began.
+// confirmed, except what a failover to an asynchronous standby may have lost, none that was aborted, and none that nobody began.
 func acknowledged(events []history.Event, ledger []database.Entry) (found []Violation) {
-	outcomes := map[string]history.Event{}
+	promotions := asynchronous(events)
+	outcomes, begun := map[string]history.Event{}, map[string]time.Duration{}
 	for _, e := range events {
 		switch e.Kind {
-		case history.Begun, history.Acked, history.Aborted, history.Unknown:
+		case history.Begun:
+			outcomes[e.ID], begun[e.ID] = e, e.At
+		case history.Acked, history.Aborted, history.Unknown:
 			outcomes[e.ID] = e
 		}
 	}
@@ -85,8 +90,8 @@ func acknowledged(events []history.Event, ledger []database.Entry) (found []Viol
 		delete(outcomes, entry.ID)
 	}
 	for id, e := range outcomes {
-		if e.Kind == history.Acked {
-			found = append(found, violation(Counter, e.Name, "increment %s was acknowledged, and is not stored", id))
+		if e.Kind == history.Acked && !promotions.after(begun[id]) {
+			found = append(found, violation(Counter, e.Name, "increment %s was acknowledged, and is not stored", id).during(begun[id], e.At).fence(e.Fence))
 		}
 	}
 	return found
@@ -94,22 +99,25 @@ func acknowledged(events []history.Event, ledger []database.Entry) (found []Viol
 
 // afterwards checks that no increment that began after a release had succeeded was
 // confirmed. A grant with an increment that failed before is left out: its
-// transaction may keep the lock from passing on for a moment, which it may.
+// transaction may keep the lock from passing on for a moment, which it may. So is
+// one whose release a failover may have lost.
 func afterwards(events []history.Event) (found []Violation) {
+	promotions := asynchronous(events)
 	released, failed := map[key]bool{}, map[key]bool{}
+	since := map[key]time.Duration{}
 	late := map[string]bool{}
 	for _, e := range events {
 		k := key{e.Client, e.Op}
 		switch e.Kind {
 		case history.Released:
-			released[k] = e.Detail == ""
+			released[k], since[k] = e.Detail == "", e.At
 		case history.Begun:
 			late[e.ID] = released[k] && !failed[k]
 		case history.Aborted, history.Unknown:
 			failed[k] = true
 		case history.Acked:
-			if late[e.ID] {
-				found = append(found, violation(Counter, e.Name, "increment %s began after its lock, fence %d, was released, and was committed", e.ID, e.Fence))
+			if late[e.ID] && !promotions.within(since[k], e.At) {
+				found = append(found, violation(Counter, e.Name, "increment %s began after its lock, fence %d, was released, and was committed", e.ID, e.Fence).during(since[k], e.At).fence(e.Fence))
 			}
 		}
 	}

@@ -16,7 +16,8 @@ import (
 // See Orphans.
 //
 // Close gives up after the TTL: a row that somebody else's transaction kept it from
-// deleting for so long is left to expire.
+// deleting for so long is left to expire. A failover to an asynchronous standby may
+// lose a deletion.
 func ghosts(events []history.Event, remains Remains, ttl time.Duration) (found []Violation) {
 	for _, name := range remains.Stuck {
 		found = append(found, violation(Ghost, name, "it could not be acquired after all clients had ended"))
@@ -24,9 +25,12 @@ func ghosts(events []history.Event, remains Remains, ttl time.Duration) (found [
 	for _, name := range remains.Taken {
 		found = append(found, violation(Ghost, name, "it has a holder or a queue after all clients have ended"))
 	}
-	lives := lifetimes(events)
+	lives, promotions := lifetimes(events), asynchronous(events)
 	for _, owner := range remains.Owners {
 		l, ok := lives[owner]
+		if ok && promotions.after(l.opened) {
+			continue
+		}
 		if !ok || !l.disturbed(owner, events) && l.closed-l.closing < ttl*9/10 {
 			found = append(found, violation(Ghost, "", "a lease of %s is left, which was closed in peace", cmp.Or(owner, "nobody")))
 		}

@@ -20,11 +20,13 @@ type key struct {
 // surely believed in it: from granted to end, which it does not include.
 type grant struct {
 	key
-	name    string
-	fence   uint64
-	called  time.Duration
-	granted time.Duration
-	end     time.Duration
+	name     string
+	fence    uint64
+	lease    string
+	called   time.Duration
+	granted  time.Duration
+	end      time.Duration
+	released time.Duration // when Release had succeeded; never otherwise
 }
 
 func (g *grant) String() string {
@@ -50,13 +52,20 @@ func collect(events []history.Event) map[string][]*grant {
 		case history.Called:
 			called[k] = e.At
 		case history.Granted:
-			grants[k] = &grant{key: k, name: e.Name, fence: e.Fence, called: called[k], granted: e.At, end: e.Until}
+			grants[k] = &grant{
+				key: k, name: e.Name, fence: e.Fence, lease: e.Lease,
+				called: called[k], granted: e.At, end: e.Until, released: never,
+			}
 		case history.Believed:
 			if g := grants[k]; g != nil { // a killed process may have recorded no grant
 				g.end = max(g.end, e.Until)
 			}
 		case history.LetGo:
 			gone[k] = e.At
+		case history.Released:
+			if g := grants[k]; g != nil && e.Detail == "" {
+				g.released = e.At
+			}
 		case history.Closing, history.Killed:
 			ended[e.Client] = e.At
 		}
@@ -72,6 +81,29 @@ func collect(events []history.Event) map[string][]*grant {
 		})
 	}
 	return byName
+}
+
+// Hold is a grant for people to look at: who was granted what, and the time for which
+// they believed in it.
+type Hold struct {
+	Client               string
+	Op                   uint64
+	Name                 string
+	Fence                uint64
+	Called, Granted, End time.Duration // as in a history
+}
+
+// Holds returns the grants in a history, in the order in which they returned.
+func Holds(events []history.Event) (all []Hold) {
+	for _, list := range collect(events) {
+		for _, g := range list {
+			all = append(all, Hold{g.client, g.op, g.name, g.fence, g.called, g.granted, g.end})
+		}
+	}
+	slices.SortFunc(all, func(a, b Hold) int {
+		return cmp.Or(cmp.Compare(a.Granted, b.Granted), cmp.Compare(a.Fence, b.Fence))
+	})
+	return all
 }
 
 // never is an instant after all others.
@@ -94,7 +126,7 @@ func overlaps(grants map[string][]*grant) (found []Violation) {
 				continue
 			}
 			if last != nil && g.granted < last.end {
-				found = append(found, violation(Overlap, name, "%v; and %v", last, g))
+				found = append(found, violation(Overlap, name, "%v; and %v", last, g).during(g.granted, last.end).of(last, g))
 			}
 			if last == nil || g.end > last.end {
 				last = g
@@ -113,14 +145,14 @@ func fences(grants map[string][]*grant) (found []Violation) {
 		var highest *grant // of those believed in so far
 		for _, g := range list {
 			if other := owner[g.fence]; other != nil {
-				found = append(found, violation(Fence, name, "given twice: %v; and %v", other, g))
+				found = append(found, violation(Fence, name, "given twice: %v; and %v", other, g).during(other.granted, g.granted).of(g))
 			}
 			owner[g.fence] = g
 			if !g.believed() {
 				continue
 			}
 			if highest != nil && g.fence < highest.fence {
-				found = append(found, violation(Fence, name, "falls: %v; then %v", highest, g))
+				found = append(found, violation(Fence, name, "falls: %v; then %v", highest, g).during(highest.granted, g.granted).of(highest, g))
 			}
 			if highest == nil || g.fence > highest.fence {
 				highest = g
@@ -142,7 +174,7 @@ func reordered(name string, list []*grant) (found []Violation) {
 			}
 		}
 		if highest != nil && g.fence < highest.fence {
-			found = append(found, violation(Fence, name, "falls: %v; then asked for and granted %v", highest, g))
+			found = append(found, violation(Fence, name, "falls: %v; then asked for and granted %v", highest, g).during(highest.granted, g.granted).of(highest, g))
 		}
 	}
 	return found

@@ -7,7 +7,6 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
-	"github.com/leaseholdgo/leasehold/internal/clock"
 )
 
 // belief is what a lock says of itself at an instant between before and after: the
@@ -19,15 +18,15 @@ type belief struct {
 }
 
 func observe(lock *leasehold.Lock) belief {
-	b := belief{before: clock.Boottime()}
+	b := belief{before: history.Now()}
 	b.held = lock.Held()
 	started := time.Now()
 	deadline := lock.Deadline()
 	uncertain := time.Since(started) // Deadline reads two clocks, so far apart at the most
 
-	low := clock.Boottime()
+	low := history.Now()
 	left := time.Until(deadline)
-	high := clock.Boottime()
+	high := history.Now()
 	b.after, b.until, b.limit = high, low+left, high+left+uncertain
 	return b
 }

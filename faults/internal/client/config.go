@@ -20,8 +20,9 @@ type Config struct {
 	Directory string // of the histories
 	Seed      uint64
 	TTL       time.Duration
-	Hot       []string // names that all processes fight for
-	Private   string   // a name that only this place uses
+	Tolerance time.Duration // as of leasehold.Config; negative: no clock decides
+	Hot       []string      // names that all processes fight for
+	Private   string        // a name that only this place uses
 }
 
 // variable holds a process's Config. Not an argument: those are shown to others,

@@ -24,11 +24,13 @@ type hold struct {
 // works do that do not look: only the guard then protects the counter.
 func (h *hold) work(ctx context.Context) {
 	length := between(h.r, 0, 10*time.Millisecond)
-	switch h.r.IntN(40) {
-	case 0:
+	switch kind := h.r.IntN(60); {
+	case kind == 0:
 		length = between(h.r, 0, 2*h.cfg.TTL) // over some renewals
-	case 1, 2:
+	case kind <= 2:
 		length = between(h.r, 0, 300*time.Millisecond)
+	case kind <= 45:
+		return // let go of at once: many grants between the faults
 	}
 	for range 1 + h.r.IntN(2) {
 		if h.lock.Held() || h.r.IntN(2) == 0 {

@@ -11,12 +11,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
-	"github.com/leaseholdgo/leasehold/internal/clock"
 )
 
-// process is this process.
+// process is one process, or what takes its place in this one.
 type process struct {
 	cfg      Config
 	database database.Database
@@ -45,9 +45,22 @@ func Main(cfg Config) (err error) {
 		defer cancel()
 		p.obey(os.Stdin)
 	}()
+	return p.run(ctx)
+}
+
+// Run does in this process what Main does in one of its own, on a database that is
+// open, until ctx ends; then it closes its client and returns. It takes no orders.
+// An error means that no client could be opened, for a reason that does not pass.
+func Run(ctx context.Context, cfg Config, db database.Database, w *history.Writer) error {
+	return (&process{cfg: cfg, database: db, history: w}).run(ctx)
+}
+
+func (p *process) run(ctx context.Context) error {
 	r := p.dice(0)
 	for nth := 1; ctx.Err() == nil; nth++ {
-		p.session(ctx, nth, r)
+		if err := p.session(ctx, nth, r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -59,14 +72,14 @@ const orderLife = 1200 * time.Millisecond
 // told reports, once per order, whether the process is to stop itself now.
 func (p *process) told() bool {
 	until := p.stop.Swap(0)
-	return int64(clock.Boottime()) < until
+	return int64(history.Now()) < until
 }
 
 // obey takes orders until there are no more.
 func (p *process) obey(orders io.Reader) {
 	for lines := bufio.NewScanner(orders); lines.Scan(); {
 		if lines.Text() == StopInside {
-			p.stop.Store(int64(clock.Boottime() + orderLife))
+			p.stop.Store(int64(history.Now() + orderLife))
 		}
 	}
 }
@@ -79,12 +92,16 @@ func (p *process) dice(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(p
 const workers = 4
 
 // session opens a client, works with it for a while, and closes it: mostly after
-// the work has ended, sometimes under the hands of the workers.
-func (p *process) session(ctx context.Context, nth int, r *rand.Rand) {
+// the work has ended, sometimes under the hands of the workers. An error means that
+// no other session can do better.
+func (p *process) session(ctx context.Context, nth int, r *rand.Rand) error {
 	s, err := p.open(ctx, nth)
 	if err != nil {
+		if !errors.Is(err, leasehold.ErrUnavailable) && ctx.Err() == nil {
+			return err // nothing under test should cause it
+		}
 		pause(ctx, 50*time.Millisecond) // the server may be down
-		return
+		return nil
 	}
 	work, cancel := context.WithTimeout(ctx, between(r, 2*time.Second, 12*time.Second))
 	defer cancel()
@@ -103,6 +120,7 @@ func (p *process) session(ctx context.Context, nth int, r *rand.Rand) {
 	}
 	s.close()
 	wg.Wait()
+	return nil
 }
 
 // between returns a random duration.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
@@ -15,18 +14,25 @@ type session struct {
 	*process
 	name   string
 	client *leasehold.Client
+	waits  waits
 }
 
 func (p *process) open(ctx context.Context, nth int) (*session, error) {
 	s := &session{process: p, name: fmt.Sprintf("%s.%d", p.cfg.Process, nth)}
 	s.record(history.Event{Kind: history.Opened})
-	client, err := leasehold.Open(ctx, p.database.Store(), leasehold.Config{TTL: p.cfg.TTL, Owner: s.name})
-	if err != nil && !errors.Is(err, leasehold.ErrUnavailable) && ctx.Err() == nil {
-		fmt.Fprintln(os.Stderr, err) // nothing under test should cause another one
-		os.Exit(2)
-	}
+	client, err := leasehold.Open(ctx, p.database.Store(), leasehold.Config{
+		TTL: p.cfg.TTL, Owner: s.name, Tolerance: p.cfg.Tolerance,
+		Observer: leasehold.Observer{Queued: s.queued},
+	})
 	s.client = client
 	return s, err
+}
+
+// queued records that an acquisition is in the queue, if it is sure which.
+func (s *session) queued(name string, _ int) {
+	if op, sure := s.waits.only(name); sure {
+		s.record(history.Event{Kind: history.Queued, Op: op, Name: name})
+	}
 }
 
 func (s *session) close() {

@@ -18,8 +18,15 @@ type worker struct {
 
 func (w *worker) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		w.cycle(ctx)
-		pause(ctx, between(w.r, 0, 10*time.Millisecond))
+		switch w.r.IntN(100) {
+		case 0, 1:
+			w.revoke(ctx)
+		case 2:
+			w.list(ctx)
+		default:
+			w.cycle(ctx)
+		}
+		pause(ctx, between(w.r, 0, 5*time.Millisecond))
 	}
 }
 
@@ -41,7 +48,7 @@ func (w *worker) cycle(ctx context.Context) {
 
 // acquire tries, or waits for a random time; a wait may be cancelled.
 func (w *worker) acquire(ctx context.Context) *hold {
-	name := w.names[w.r.IntN(len(w.names))]
+	name := w.anyName()
 	op := w.ops.Add(1)
 	acquire := w.client.Acquire
 	patience := between(w.r, time.Millisecond, 3*time.Second)
@@ -50,10 +57,13 @@ func (w *worker) acquire(ctx context.Context) *hold {
 		acquire, patience = w.client.TryAcquire, 3*time.Second
 	case 2: // gives up while the call is in flight
 		patience = between(w.r, 0, 5*time.Millisecond)
+	case 3: // waits for as long as the session lasts
+		patience = time.Minute
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	w.record(history.Event{Kind: history.Called, Op: op, Name: name})
+	w.record(history.Event{Kind: history.Called, Op: op, Name: name, Until: deadline(ctx)})
+	defer w.waits.begin(name, op)()
 	lock, err := acquire(ctx, name)
 	if err != nil {
 		w.record(history.Event{Kind: history.Refused, Op: op, Name: name, Detail: describe(err)})
@@ -62,11 +72,20 @@ func (w *worker) acquire(ctx context.Context) *hold {
 	return w.hold(op, lock)
 }
 
+func (w *worker) anyName() string { return w.names[w.r.IntN(len(w.names))] }
+
+// deadline returns an instant that is not after the end of ctx.
+func deadline(ctx context.Context) time.Duration {
+	now := history.Now()
+	end, _ := ctx.Deadline()
+	return now + time.Until(end)
+}
+
 // hold records a grant.
 func (w *worker) hold(op uint64, lock *leasehold.Lock) *hold {
 	h := &hold{worker: w, op: op, lock: lock}
 	b := observe(lock)
-	w.record(history.Event{Kind: history.Granted, At: b.after, Op: op, Name: lock.Name(), Fence: lock.Fence(), Until: b.until})
+	w.record(history.Event{Kind: history.Granted, At: b.after, Op: op, Name: lock.Name(), Fence: lock.Fence(), Lease: lock.Hold().Lease.String(), Until: b.until})
 	h.until = b.until
 	return h
 }

@@ -1,0 +1,84 @@
+// Package remains looks at what is left in a database when all clients have ended.
+package remains
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/faults/internal/check"
+	"github.com/leaseholdgo/leasehold/faults/internal/database"
+)
+
+// Read returns what is left, after a fresh client has tried to acquire every name.
+// ttl is that of all clients. It takes four times as long at the most, and what the
+// reading takes.
+func Read(ctx context.Context, db database.Database, names []string, ttl time.Duration) (r check.Remains, err error) {
+	if r.Stuck, err = stuck(ctx, db.Store(), names, ttl); err != nil {
+		return r, err
+	}
+	if r.Taken, err = taken(ctx, db.Store(), ttl); err != nil {
+		return r, err
+	}
+	if r.Counters, err = db.Counters(ctx); err != nil {
+		return r, err
+	}
+	if r.Ledger, err = db.Ledger(ctx); err != nil {
+		return r, err
+	}
+	r.Owners, err = db.Owners(ctx)
+	return r, err
+}
+
+// stuck returns the names that a fresh client cannot have within twice the TTL
+// and the tolerance, which is as long as the TTL here.
+func stuck(ctx context.Context, store driver.Store, names []string, ttl time.Duration) (stuck []string, err error) {
+	limit, cancel := context.WithTimeout(ctx, 2*(ttl+ttl))
+	defer cancel()
+	c, err := leasehold.Open(limit, store, leasehold.Config{TTL: ttl, Owner: "fresh"})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	var wg sync.WaitGroup
+	errs := make([]error, len(names))
+	for i, name := range names {
+		wg.Go(func() {
+			lock, err := c.Acquire(limit, name)
+			if err == nil {
+				err = lock.Close()
+			}
+			errs[i] = err
+		})
+	}
+	wg.Wait()
+	for i, name := range names {
+		if errs[i] != nil {
+			stuck = append(stuck, name)
+		}
+	}
+	return stuck, ctx.Err()
+}
+
+// taken returns the names whose row names a holder or a waiter.
+func taken(ctx context.Context, store driver.Store, ttl time.Duration) ([]string, error) {
+	conn, err := store.Connect(ctx, driver.Settings{TTL: ttl})
+	if err != nil {
+		return nil, err
+	}
+	view, err := conn.Read(ctx, driver.Query{Limit: 10_000})
+	if err := errors.Join(err, conn.Close()); err != nil {
+		return nil, err
+	}
+	var taken []string
+	for l := range slices.Values(view.Locks) {
+		if l.Held() || len(l.Queue) > 0 {
+			taken = append(taken, l.Name)
+		}
+	}
+	return taken, nil
+}
