@@ -7,7 +7,7 @@ QUICK = $$(go list ./... | grep -v /internal/pgserver) ./internal/test/machine
 # Nobody runs what make cross builds, so it is built quickly.
 UNOPTIMISED := -gcflags='all=-N -l'
 
-.PHONY: help check format vet tidy cross docs quick test test-go1.25 faults-smoke build clean
+.PHONY: help check format vet tidy cross docs quick test test-go1.25 faults faults-long faults-smoke build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,12 +37,26 @@ quick: ## the tests that need no server
 
 test: bin/servers ## the whole suite, race detector on, against real servers
 	bin/servers -- scripts/test
+	$(MAKE) faults
 
 test-go1.25: bin/servers ## what users import, with the older Go release
 	bin/servers -- scripts/test-older-go
 
-faults-smoke: bin/servers ## a minute of faults with checked histories
-	bin/servers -- go test -race -count=1 -v -run '^TestSmoke' ./faults/...
+# How long make faults-long takes, over which stores, and its seed (0: a random one).
+DURATION := 1h
+STORE := sqlite,postgres
+SEED := 0
+
+faults: bin/servers ## five minutes of all faults with checked histories
+	go build -o bin/faults ./faults
+	bin/servers -- bin/faults -duration 5m -least-operations 50000 -least-faults 100
+
+faults-long: bin/servers ## the same for DURATION=1h over STORE=sqlite,postgres from SEED=0
+	go build -o bin/faults ./faults
+	bin/servers -- bin/faults -duration $(DURATION) -stores $(STORE) -seed $(SEED) -keep .tmp/faults
+
+faults-smoke: bin/servers ## a minute of faults with checked histories, race detector on
+	bin/servers -- go test -race -count=1 -v -run '^TestSmoke$$' ./faults -smoke 1m
 
 build: ## bin/leasehold
 	go build -o bin/leasehold ./cmd/leasehold

@@ -1,7 +1,9 @@
 // Command faults runs client processes against a store while nemeses stop and
 // kill them and harm the server, and then checks the recorded history.
 //
-//	go run ./faults -duration 60s -stores sqlite,postgres -clients 8 -seed 42
+//	go run ./faults -duration 5m
+//	go run ./faults -duration 1h -stores postgres -nemeses kill,partition,failover -seed 42
+//	go run ./faults -url postgres://user@host/database -duration 5m
 //
 // It does not show that a lock is safe; it fails to show that it is not. The seed
 // decides which faults come and what clients do, not how they interleave: a run is
@@ -13,8 +15,26 @@
 // The exit status is 1 if a rule was broken; the history is then kept and its
 // place printed.
 //
+// The time is divided among scenes, each a store with its servers and what is done
+// to them; a longer run goes through them several times, with other seeds.
+//
+//	sqlite   processes that share a file
+//	server   one PostgreSQL server, badly set up (by the seed), its clock years away
+//	         from that of all clients and stepped within the tolerance
+//	network  one server, and a network for each process
+//	async    a primary and two standbys that lag, promoted in turn
+//	sync     a primary and a synchronous standby, waits for which are cancelled
+//	clocks   one server whose clock jumps anywhere, and clients with a tolerance
+//	         of "never"
+//
 // It runs on Linux, where processes share a clock that counts suspension, and
-// starts a PostgreSQL server of its own, whose programs must be installed.
+// starts PostgreSQL servers of its own, whose programs must be installed, and
+// libfaketime. A disk is filled only where this may mount one: as root.
+//
+// With -url it harms no server, only its own clients, their sessions and their
+// network, in a schema leasehold_faults that it makes anew and removes. No network is
+// harmed over a Unix socket, nor where TLS checks the server's name: leave those
+// nemeses out there.
 package main
 
 import (
@@ -23,16 +43,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/client"
-	"github.com/leaseholdgo/leasehold/faults/internal/database"
 	"github.com/leaseholdgo/leasehold/faults/internal/report"
 	"github.com/leaseholdgo/leasehold/internal/clock"
 )
@@ -74,76 +89,30 @@ func asClient() (bool, error) {
 	return be, err
 }
 
-// options are the command line.
-type options struct {
-	duration time.Duration
-	stores   []string
-	clients  int
-	seed     uint64
-	ttl      time.Duration
-	keep     string
-}
-
-func parse(args []string, out io.Writer) (options, error) {
-	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
-	flags.SetOutput(out)
-	var o options
-	stores := flags.String("stores", database.SQLite+","+database.Postgres, "the stores, each for its share of the duration")
-	flags.DurationVar(&o.duration, "duration", time.Minute, "how long it takes in all")
-	flags.IntVar(&o.clients, "clients", 8, "client processes")
-	flags.Uint64Var(&o.seed, "seed", 0, "of faults and clients; 0: a random one")
-	flags.DurationVar(&o.ttl, "ttl", 1500*time.Millisecond, "TTL of the clients' leases")
-	flags.StringVar(&o.keep, "keep", "", "directory that gets the histories, whatever they show")
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	o.stores = strings.Split(*stores, ",")
-	for o.seed == 0 {
-		o.seed = rand.Uint64N(1 << 32)
-	}
-	err := o.validate(flags.Args())
-	if err != nil {
-		fmt.Fprintln(out, "faults:", err)
-	}
-	return o, err
-}
-
-func (o options) validate(rest []string) error {
-	known := []string{database.SQLite, database.Postgres}
-	for _, store := range o.stores {
-		if !slices.Contains(known, store) {
-			return fmt.Errorf("there is no store %q: want some of %s", store, strings.Join(known, ","))
-		}
-	}
-	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("what is %q?", rest[0])
-	case o.clients < 2:
-		return errors.New("-clients: at least 2")
-	case o.share() < 4*o.ttl:
-		return fmt.Errorf("-duration: at least %v for each store", 4*o.ttl)
-	}
-	return nil
-}
-
-// share is the time for one store.
-func (o options) share() time.Duration { return o.duration / time.Duration(len(o.stores)) }
-
-// run tries one store after the other, prints a table for each, and returns how
+// run makes one trial after the other, prints what came of each, and returns how
 // many violations there were.
 func run(ctx context.Context, o options, out io.Writer) (violations int, err error) {
 	if clock.Boottime() == 0 {
 		return 0, errors.New("there is no clock here that processes share: run it on Linux")
 	}
-	for _, store := range o.stores {
-		result, err := try(ctx, o, store)
+	var lines []string
+	var all sum
+	plan := o.plan()
+	for _, p := range plan {
+		r, err := try(ctx, p.options, p.scene, p.length)
 		if err != nil {
-			return violations, fmt.Errorf("%s, seed %d: %w", store, o.seed, err)
+			return all.violations, fmt.Errorf("%s, seed %d: %w", p.scene.name, p.seed, err)
 		}
-		if err := report.Print(out, result); err != nil {
-			return violations, err
+		if err := report.Print(out, r.Result); err != nil {
+			return all.violations, err
 		}
-		violations += len(result.Violations)
+		lines = append(lines, r.line())
+		all.add(r)
 	}
-	return violations, nil
+	fmt.Fprintf(out, "\n%s", heading)
+	for _, line := range lines {
+		fmt.Fprint(out, line)
+	}
+	fmt.Fprintf(out, "\n%d trials: %d operations, %d faults, %d violations\n", len(plan), all.operations, all.faults, all.violations)
+	return all.violations, all.enough(o)
 }

@@ -3,61 +3,85 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/client"
+	"github.com/leaseholdgo/leasehold/faults/internal/cluster"
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
-	"github.com/leaseholdgo/leasehold/internal/pgserver"
 )
 
 // provide makes the database of the trial, with its counters. The caller calls
 // remove, whatever the error.
 func (t *trial) provide(ctx context.Context) error {
-	t.config = database.Config{Kind: t.store, Path: filepath.Join(t.dir, "locks.db")}
-	if t.store == database.Postgres {
-		server, err := pgserver.Start(ctx, pgserver.Config{})
-		if err != nil {
+	t.config = database.Config{Kind: t.scene.store, Path: filepath.Join(t.dir, "locks.db"), Schema: t.schema(), Longest: t.longest()}
+	if t.scene.store == database.Postgres {
+		var err error
+		if t.cluster, err = t.startCluster(ctx); err != nil {
 			return err
 		}
-		t.private = append(t.private, server)
-		t.config.URL = server.URL()
-		t.server = pgNemesis{server, rand.New(rand.NewPCG(t.seed, 1))}
+		t.private = append(t.private, t.cluster)
+		t.config.URL = t.cluster.Direct()
 	}
-	db, err := database.Open(ctx, t.config)
-	if err != nil {
+	if t.url != "" { // of a run that was killed
+		if err := database.Drop(ctx, t.config); err != nil {
+			return err
+		}
+	}
+	if err := t.reopen(ctx); err != nil {
 		return err
 	}
-	t.private = append(t.private, db)
-	t.database = db
-	return db.Prepare(ctx, client.Names(hot, t.clients))
+	return t.database.Prepare(ctx, client.Names(hot, t.clients))
+}
+
+// schema is where the tables are: in somebody else's database, where nobody else
+// has any.
+func (t *trial) schema() string {
+	if t.url == "" {
+		return "leasehold"
+	}
+	return "leasehold_faults"
+}
+
+func (t *trial) startCluster(ctx context.Context) (*cluster.Cluster, error) {
+	if t.url != "" {
+		return cluster.Outside(t.url, t.clients, t.scene.networked(), t.seed)
+	}
+	cfg := t.scene.servers
+	cfg.Places, cfg.Seed = t.clients, t.seed
+	return cluster.Start(ctx, cfg)
+}
+
+// reopen opens the database for what comes before the work and after it: the
+// primary may be another one then.
+func (t *trial) reopen(ctx context.Context) error {
+	if t.database != nil {
+		if err := t.database.Close(); err != nil {
+			return err
+		}
+		t.database = nil
+	}
+	if t.cluster != nil {
+		t.config.URL = t.cluster.Direct()
+	}
+	db, err := database.Open(ctx, t.config)
+	if err == nil {
+		t.database = db
+	}
+	return err
 }
 
 // remove removes what provide has made.
-func (t *trial) remove() error {
+func (t *trial) remove(ctx context.Context) error {
 	var errs []error
+	if t.database != nil {
+		errs = append(errs, t.database.Close())
+	}
+	if t.url != "" {
+		errs = append(errs, database.Drop(context.WithoutCancel(ctx), t.config))
+	}
 	for _, made := range slices.Backward(t.private) {
 		errs = append(errs, made.Close())
 	}
 	return errors.Join(errs...)
 }
-
-// pgNemesis is a PostgreSQL server as nemeses see it.
-type pgNemesis struct {
-	server *pgserver.Server
-	r      *rand.Rand
-}
-
-// Terminate ends up to eight sessions.
-func (n pgNemesis) Terminate(ctx context.Context) error {
-	_, err := n.server.Query(ctx, fmt.Sprintf(`select count(pg_terminate_backend(pid)) from (
-		select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
-		order by random() limit %d) as chosen`, 1+n.r.IntN(8)))
-	return err
-}
-
-func (n pgNemesis) Crash() error                      { return n.server.Kill() }
-func (n pgNemesis) Stop() error                       { return n.server.Stop(pgserver.Fast) }
-func (n pgNemesis) Restart(ctx context.Context) error { return n.server.Restart(ctx) }

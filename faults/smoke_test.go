@@ -1,14 +1,14 @@
 package main
 
 import (
+	"flag"
 	"fmt"
-	"math/rand/v2"
+	"io"
+	"maps"
 	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/leaseholdgo/leasehold/faults/internal/database"
 )
 
 // TestMain lets the test program be the client processes too.
@@ -19,11 +19,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestSmoke is a minute of faults, half of it for each store.
+// smoke is how long TestSmoke takes.
+var smoke = flag.Duration("smoke", 36*time.Second, "how long the smoke test takes")
+
+// TestSmoke is a short run over each store, with failovers.
 func TestSmoke(t *testing.T) {
-	o := options{
-		duration: time.Minute, stores: []string{database.SQLite, database.Postgres},
-		clients: 8, seed: rand.Uint64N(1 << 32), ttl: 1500 * time.Millisecond,
+	var out strings.Builder
+	o, err := parse([]string{"-duration", smoke.String(), "-scenes", "sqlite,server,async"}, &out)
+	if err != nil {
+		t.Fatal(err)
 	}
 	violations, err := run(t.Context(), o, t.Output())
 	if err != nil {
@@ -34,6 +38,41 @@ func TestSmoke(t *testing.T) {
 	}
 }
 
+func TestPlanCutsLongRuns(t *testing.T) {
+	t.Parallel()
+	o, err := parse([]string{"-duration", "1h", "-stores", "postgres", "-seed", "7"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	total, seeds := time.Duration(0), map[uint64]int{}
+	for _, p := range o.plan() {
+		if p.length > longestTrial || p.scene.store != "postgres" {
+			t.Errorf("%s for %v", p.scene.name, p.length)
+		}
+		total += p.length
+		seeds[p.seed]++
+	}
+	if total.Round(time.Second) != time.Hour || len(seeds) != 3 || seeds[7] != 5 {
+		t.Errorf("%v in all, trials by seed: %v", total, seeds)
+	}
+}
+
+func TestNemesesAreLeftOut(t *testing.T) {
+	t.Parallel()
+	o, err := parse([]string{"-nemeses", "failover,clock", "-seed", "7"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, p := range o.plan() {
+		got[p.scene.name] = join(p.scene.nemeses)
+	}
+	want := map[string]string{"server": "clock", "async": "failover", "sync": "failover", "clocks": "clock"}
+	if !maps.Equal(got, want) {
+		t.Errorf("planned %v; want %v", got, want)
+	}
+}
+
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
@@ -41,7 +80,11 @@ func TestCommandLine(t *testing.T) {
 		"-stores postgres -seed 7":           "",
 		"-stores sqlite,oracle":              `there is no store "oracle"`,
 		"-clients 1":                         "at least 2",
-		"-duration 3s":                       "at least 6s for each store",
+		"-duration 3s":                       "at least 6s for each of 6 scenes",
+		"-scenes sqlite,sync -nemeses kill":  "",
+		"-scenes sea":                        `there is no scene "sea"`,
+		"-nemeses kill,plague":               `there is no nemesis "plague"`,
+		"-nemeses clock -stores sqlite":      "no scene is left",
 		"-duration 10s -stores sqlite extra": `what is "extra"?`,
 		"-seed x":                            "invalid value",
 	} {

@@ -11,23 +11,26 @@ import (
 
 	"github.com/leaseholdgo/leasehold/faults/internal/check"
 	"github.com/leaseholdgo/leasehold/faults/internal/client"
+	"github.com/leaseholdgo/leasehold/faults/internal/cluster"
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 	"github.com/leaseholdgo/leasehold/faults/internal/fleet"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
 	"github.com/leaseholdgo/leasehold/faults/internal/nemesis"
+	"github.com/leaseholdgo/leasehold/faults/internal/remains"
 	"github.com/leaseholdgo/leasehold/faults/internal/report"
 )
 
 // hot are the names that all processes fight for.
 var hot = []string{"hot/a", "hot/b", "hot/c"}
 
-// trial is one store under faults.
+// trial is one scene for some time.
 type trial struct {
 	options
-	store    string
+	scene    scene
+	length   time.Duration
 	dir      string // of the histories
 	config   database.Config
-	server   nemesis.Server // nil if the store has none
+	cluster  *cluster.Cluster // nil: the database is embedded
 	database database.Database
 	history  *history.Writer // of the nemeses
 	worked   time.Duration
@@ -35,23 +38,23 @@ type trial struct {
 }
 
 // try runs one trial from beginning to end.
-func try(ctx context.Context, o options, store string) (result report.Result, err error) {
+func try(ctx context.Context, o options, s scene, length time.Duration) (r result, err error) {
 	started := time.Now()
-	t := &trial{options: o, store: store}
-	if t.dir, err = directory(o.keep, store); err != nil {
-		return result, err
+	t := &trial{options: o, scene: s, length: length}
+	if t.dir, err = directory(o.keep, fmt.Sprintf("%s-%d", s.name, o.seed)); err != nil {
+		return r, err
 	}
 	defer func() {
-		if err == nil && len(result.Violations) == 0 && o.keep == "" {
+		if err == nil && len(r.Violations) == 0 && o.keep == "" {
 			err = os.RemoveAll(t.dir)
 		}
 	}()
-	defer func() { err = errors.Join(err, t.remove()) }()
+	defer func() { err = errors.Join(err, t.remove(ctx)) }()
 	if err := t.provide(ctx); err != nil {
-		return result, err
+		return r, err
 	}
-	if err := t.work(ctx, o.share()-time.Since(started)-t.reserve()); err != nil {
-		return result, t.inContext(err)
+	if err := t.work(ctx, max(length-time.Since(started)-t.reserve(), t.ttl)); err != nil {
+		return r, t.inContext(err)
 	}
 	return t.judge(ctx)
 }
@@ -61,14 +64,27 @@ func (t *trial) inContext(err error) error {
 	return fmt.Errorf("%w (what was recorded is in %s)", err, t.dir)
 }
 
-// reserve is the part of the share that is kept for what comes after the work.
-func (t *trial) reserve() time.Duration { return 2 * t.ttl }
+// longest is the cap of TTLs, and so about as long as nothing is granted after a
+// failover.
+func (t *trial) longest() time.Duration { return t.ttl * 4 / 3 }
 
-func directory(keep, store string) (string, error) {
-	if keep == "" {
-		return os.MkdirTemp("", "leasehold-faults-"+store+"-")
+// peace is how long clients work on when the last fault has been healed: longer
+// than the pause after a failover.
+func (t *trial) peace() time.Duration {
+	if t.scene.servers.Standbys > 0 {
+		return t.longest() + t.ttl
 	}
-	dir := filepath.Join(keep, store)
+	return t.ttl
+}
+
+// reserve is the part of the length that is kept for what comes after the faults.
+func (t *trial) reserve() time.Duration { return t.peace() + 2*t.ttl }
+
+func directory(keep, name string) (string, error) {
+	if keep == "" {
+		return os.MkdirTemp("", "leasehold-faults-"+name+"-")
+	}
+	dir := filepath.Join(keep, name)
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
@@ -81,8 +97,11 @@ func (t *trial) work(ctx context.Context, d time.Duration) (err error) {
 	defer func() { err = errors.Join(err, t.history.Close()) }()
 	started := time.Now()
 	f, err := fleet.Start(fleet.Config{
-		Places: t.clients, History: t.history,
-		Client: client.Config{Database: t.config, Directory: t.dir, Seed: t.seed, TTL: t.ttl, Hot: hot},
+		Places: t.clients, History: t.history, URL: t.address,
+		Client: client.Config{
+			Database: t.config, Directory: t.dir, Seed: t.seed, Hot: hot,
+			TTL: t.ttl, Tolerance: t.scene.tolerance,
+		},
 	})
 	if err != nil {
 		return err
@@ -95,27 +114,52 @@ func (t *trial) work(ctx context.Context, d time.Duration) (err error) {
 	harm, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	err = nemesis.Run(harm, nemesis.Config{
-		Fleet: f, Places: t.clients, Server: t.server, History: t.history, Seed: t.seed, TTL: t.ttl,
+		Fleet: f, Places: t.clients, Cluster: t.cluster, History: t.history, Seed: t.seed, TTL: t.ttl,
+		Names: t.scene.nemeses, Steps: t.scene.steps, Disk: t.scene.servers.Disk > 0,
 	})
 	if err != nil || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
 	}
 	t.worked = time.Since(started)
+	time.Sleep(t.peace())
 	return f.End(10 * t.ttl)
 }
 
+// address is how the process in a place reaches the database.
+func (t *trial) address(place int) string {
+	if t.cluster == nil {
+		return ""
+	}
+	return t.cluster.URL(place)
+}
+
+// result is everything that is to be said of a trial.
+type result struct {
+	report.Result
+	scene scene
+	sum   string // of the history
+}
+
 // judge looks at what is left, and at the history.
-func (t *trial) judge(ctx context.Context) (report.Result, error) {
-	remains, err := t.remains(ctx)
+func (t *trial) judge(ctx context.Context) (r result, err error) {
+	if err := t.reopen(ctx); err != nil {
+		return r, t.inContext(err)
+	}
+	left, err := remains.Read(ctx, t.database, client.Names(hot, t.clients), t.ttl)
 	if err != nil {
-		return report.Result{}, t.inContext(err)
+		return r, t.inContext(err)
 	}
 	events, err := history.Read(t.dir)
 	if err != nil {
-		return report.Result{}, t.inContext(err)
+		return r, t.inContext(err)
 	}
-	return report.Result{
-		Store: t.store, Seed: t.seed, Clients: t.clients, TTL: t.ttl, Worked: t.worked, Directory: t.dir,
-		Summary: report.Summarise(events, remains), Violations: check.Run(events, remains, t.ttl),
-	}, nil
+	if r.sum, err = history.Sum(t.dir); err != nil {
+		return r, t.inContext(err)
+	}
+	r.scene = t.scene
+	r.Result = report.Result{
+		Store: t.scene.store + ", " + t.scene.name, Seed: t.seed, Clients: t.clients, TTL: t.ttl, Worked: t.worked, Directory: t.dir,
+		Summary: report.Summarise(events, left), Violations: check.Run(events, left, t.ttl),
+	}
+	return r, nil
 }

@@ -283,7 +283,7 @@ func (s *Server) ready() bool {
 func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.binDir, program), args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGPASSWORD="+s.password)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGPASSWORD="+s.password, "PGOPTIONS=-c statement_timeout=0")
 	cmd.SysProcAttr = detached(s.owner)
 	return cmd
 }

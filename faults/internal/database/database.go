@@ -21,6 +21,9 @@ type Config struct {
 	Kind string // a key of Kinds
 	URL  string // of PostgreSQL; with a password
 	Path string // of SQLite
+
+	Schema  string        // of PostgreSQL, for all tables
+	Longest time.Duration // the cap of TTLs that Prepare stores; 0: the default (PostgreSQL only)
 }
 
 // Database is one database, as one process has it open. It is safe for concurrent
@@ -90,14 +93,15 @@ func Open(ctx context.Context, cfg Config) (Database, error) {
 	case SQLite:
 		return openSQLite(cfg.Path)
 	case Postgres:
-		return openPostgres(ctx, cfg.URL)
+		return openPostgres(ctx, cfg)
 	default:
 		return nil, fmt.Errorf("there is no store %q", cfg.Kind)
 	}
 }
 
-// tables are those of the counters, in the SQL that both databases speak.
+// tables are those of the counters, in the SQL that both databases speak; a schema
+// goes before the names.
 var tables = []string{
-	`CREATE TABLE counter (name text PRIMARY KEY, value bigint NOT NULL)`,
-	`CREATE TABLE ledger (id text PRIMARY KEY, name text NOT NULL, value bigint NOT NULL, fence bigint NOT NULL)`,
+	`CREATE TABLE %scounter (name text PRIMARY KEY, value bigint NOT NULL)`,
+	`CREATE TABLE %sledger (id text PRIMARY KEY, name text NOT NULL, value bigint NOT NULL, fence bigint NOT NULL)`,
 }

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"net/url"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -34,7 +35,7 @@ func (d liteDatabase) Prepare(ctx context.Context, names []string) error {
 		return err
 	}
 	for _, table := range tables {
-		if _, err := d.db.ExecContext(ctx, table); err != nil {
+		if _, err := d.db.ExecContext(ctx, fmt.Sprintf(table, "")); err != nil {
 			return err
 		}
 	}

@@ -17,8 +17,9 @@ import (
 // Config says what runs in the places.
 type Config struct {
 	Places  int
-	Client  client.Config   // of each process, without what differs
-	History *history.Writer // of the nemeses
+	Client  client.Config          // of each process, without what differs
+	URL     func(place int) string // how a process reaches the database; nil: as Client says
+	History *history.Writer        // of the nemeses
 }
 
 // Fleet is the processes. It is safe for concurrent use; what is done to one
@@ -54,6 +55,9 @@ func (f *Fleet) start(p *place) error {
 	cfg := f.cfg.Client
 	cfg.Process = fmt.Sprintf("%d.%d", p.number, p.started)
 	cfg.Private = client.PrivateName(p.number)
+	if f.cfg.URL != nil {
+		cfg.Database.URL = f.cfg.URL(p.number)
+	}
 	cfg.Seed += uint64(p.number)<<32 + uint64(p.started)
 	proc, err := start(cfg)
 	if err == nil {

@@ -19,7 +19,7 @@ func (t *Taken) Leave() { t.place.mu.Unlock() }
 
 // Stop stops the process.
 func (t *Taken) Stop() error {
-	t.note(history.Fault, "stop")
+	t.Note(history.Fault, "stop")
 	return halt(t.place.current.cmd.Process)
 }
 
@@ -35,7 +35,7 @@ func (t *Taken) StopInside() error {
 	}
 	for waited := time.Duration(0); waited < patience; waited += 5 * time.Millisecond {
 		if stopped(p.cmd.Process.Pid) {
-			t.note(history.Fault, "stop inside a guard")
+			t.Note(history.Fault, "stop inside a guard")
 			return nil
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -46,7 +46,7 @@ func (t *Taken) StopInside() error {
 // Continue continues a stopped process. One that had no guarded transaction may
 // still stop itself when it comes to one; so it is watched for a while.
 func (t *Taken) Continue() error {
-	t.note(history.Healed, "stop")
+	t.Note(history.Healed, "stop")
 	for range 3 {
 		if err := proceed(t.place.current.cmd.Process); err != nil {
 			return err
@@ -64,8 +64,8 @@ func (t *Taken) Kill() error {
 			t.place.current.cfg.Process, output(t.place.current.cfg.Directory, t.place.current.cfg.Process))
 	default:
 	}
-	t.note(history.Killed, "")
-	t.note(history.Fault, "kill")
+	t.Note(history.Killed, "")
+	t.Note(history.Fault, "kill")
 	t.place.current.kill()
 	return nil
 }
@@ -73,6 +73,7 @@ func (t *Taken) Kill() error {
 // Replace starts another process after Kill.
 func (t *Taken) Replace() error { return t.fleet.start(t.place) }
 
-func (t *Taken) note(kind history.Kind, detail string) {
+// Note records what is done to the process.
+func (t *Taken) Note(kind history.Kind, detail string) {
 	t.fleet.cfg.History.Record(history.Event{Kind: kind, Client: t.place.current.cfg.Process, Detail: detail})
 }

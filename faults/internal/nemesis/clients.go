@@ -43,6 +43,11 @@ func (n *nemesis) kill(ctx context.Context) {
 // harm does something to a random place, in the background. It does nothing if
 // enough places are being harmed.
 func (n *nemesis) harm(do func(*fleet.Taken) error) {
+	n.harmAt(func(t *fleet.Taken, _ int) error { return do(t) })
+}
+
+// harmAt is harm for what concerns the number of the place.
+func (n *nemesis) harmAt(do func(t *fleet.Taken, place int) error) {
 	place := n.r.IntN(n.Places)
 	select {
 	case n.busy <- struct{}{}:
@@ -57,8 +62,6 @@ func (n *nemesis) harm(do func(*fleet.Taken) error) {
 	n.wg.Go(func() {
 		defer func() { <-n.busy }()
 		defer t.Leave()
-		if err := do(t); err != nil {
-			n.failed(err)
-		}
+		n.try(do(t, place))
 	})
 }

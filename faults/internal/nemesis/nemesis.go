@@ -10,27 +10,19 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leaseholdgo/leasehold/faults/internal/cluster"
 	"github.com/leaseholdgo/leasehold/faults/internal/fleet"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
 )
-
-// Server is a database server that can be harmed.
-type Server interface {
-	// Terminate ends some sessions of clients at random.
-	Terminate(ctx context.Context) error
-	// Crash kills the server, and leaves it down.
-	Crash() error
-	// Stop stops the server in good order, and leaves it down.
-	Stop() error
-	// Restart starts it again.
-	Restart(ctx context.Context) error
-}
 
 // Config says what is harmed.
 type Config struct {
 	Fleet   *fleet.Fleet
 	Places  int
-	Server  Server // nil: the database is embedded
+	Cluster *cluster.Cluster // nil: the database is embedded
+	Names   []string         // the kinds of faults, of Names; those that are not possible are left out
+	Steps   time.Duration    // how far the database's clock is moved either way
+	Disk    bool             // the database's disk may be filled
 	History *history.Writer
 	Seed    uint64
 	TTL     time.Duration
@@ -47,50 +39,24 @@ type nemesis struct {
 	err error // failures to do harm; the first ends the run
 }
 
-// fault is one kind of fault, with how often it comes in relation to others.
-type fault struct {
-	weight int
-	run    func(*nemesis, context.Context)
-}
-
-var (
-	ofClients = []fault{
-		{4, (*nemesis).stop},
-		{8, (*nemesis).stopInside},
-		{4, (*nemesis).kill},
-	}
-	// A process of an embedded database keeps its locks while it is stopped, but
-	// not when it is killed.
-	ofEmbedded = []fault{
-		{4, (*nemesis).stop},
-		{2, (*nemesis).stopInside},
-		{8, (*nemesis).kill},
-	}
-	ofServers = []fault{
-		{5, (*nemesis).terminate},
-		{1, (*nemesis).crash},
-		{1, (*nemesis).restart},
-	}
-)
-
 // victims is how many places are harmed at a time, at the most.
 func (c Config) victims() int {
-	if c.Server == nil {
+	if c.Cluster == nil {
 		return c.Places / 4
 	}
 	return c.Places / 2
 }
 
-// faults returns what may happen at an instant of the run.
-func (c Config) faults(elapsed time.Duration) []fault {
-	switch {
-	case c.Server == nil:
-		return ofEmbedded
-	case elapsed/round%2 == 0:
-		return ofClients
-	default:
-		return slices.Concat(ofClients, ofServers)
+// possible returns what may happen at an instant of the run.
+func (c Config) possible(elapsed time.Duration) []kind {
+	all := c.chosen()
+	if c.Cluster == nil {
+		return embedded(all)
 	}
+	if elapsed/round%2 == 1 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(k kind) bool { return k.server })
 }
 
 // round is how long the server is left in peace, in turn with rounds in which it is
@@ -104,24 +70,30 @@ func Run(ctx context.Context, cfg Config) error {
 	n := &nemesis{Config: cfg, r: rand.New(rand.NewPCG(cfg.Seed, 0)), busy: make(chan struct{}, max(1, cfg.victims()))}
 	started := time.Now()
 	for n.failure() == nil && n.wait(ctx, n.between(50*time.Millisecond, 300*time.Millisecond)) {
-		n.pick(cfg.faults(time.Since(started))).run(n, ctx)
+		if k := n.pick(cfg.possible(time.Since(started))); k.run != nil {
+			k.run(n, ctx)
+		}
 	}
 	n.wg.Wait()
 	return n.failure()
 }
 
-func (n *nemesis) pick(faults []fault) fault {
+// pick returns one of the kinds, or none if there are none.
+func (n *nemesis) pick(kinds []kind) kind {
 	total := 0
-	for _, f := range faults {
-		total += f.weight
+	for _, k := range kinds {
+		total += k.weight
+	}
+	if total == 0 {
+		return kind{}
 	}
 	at := n.r.IntN(total)
-	for _, f := range faults {
-		if at -= f.weight; at < 0 {
-			return f
+	for _, k := range kinds {
+		if at -= k.weight; at < 0 {
+			return k
 		}
 	}
-	return faults[0] // not reached
+	return kind{} // not reached
 }
 
 func (n *nemesis) between(from, to time.Duration) time.Duration {
@@ -140,10 +112,21 @@ func (n *nemesis) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (n *nemesis) failed(err error) {
+// try notes that harm could not be done, which ends the run.
+func (n *nemesis) try(err error) {
+	if err == nil {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.err = errors.Join(n.err, err)
+}
+
+// attempt is try for what may fail because ctx has ended.
+func (n *nemesis) attempt(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		n.try(err)
+	}
 }
 
 func (n *nemesis) failure() error {

@@ -1,0 +1,46 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/internal/pgserver"
+)
+
+// Crash kills the primary, and leaves it down.
+func (c *Cluster) Crash() error { return c.slots[c.primary].Kill() }
+
+// Stop stops the primary in good order, and leaves it down.
+func (c *Cluster) Stop() error { return c.slots[c.primary].Stop(pgserver.Fast) }
+
+// Restart starts the primary again.
+func (c *Cluster) Restart(ctx context.Context) error { return c.slots[c.primary].Restart(ctx) }
+
+// Fill fills the primary's disk. Free makes room again, and starts the server if
+// that was too much for it.
+func (c *Cluster) Fill() error { return c.slots[c.primary].Fill() }
+
+// Free ends Fill.
+func (c *Cluster) Free(ctx context.Context) error {
+	s := c.slots[c.primary]
+	if err := s.Free(); err != nil {
+		return err
+	}
+	// It may be in the middle of ending, or of starting anew by itself: an orderly
+	// start from here is one more crash at the most.
+	return s.Restart(ctx)
+}
+
+// Step moves the clock of every server by d from where it was at first.
+func (c *Cluster) Step(d time.Duration) error {
+	c.ahead = c.cfg.Ahead + d
+	for _, s := range c.slots {
+		if s == nil {
+			continue
+		}
+		if err := s.Step(c.ahead); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+)
+
+// heading is above the lines that docs/faults.md can take over.
+const heading = `| store, scene | nemeses | clients | seconds | operations | grants | faults | violations | seed | commit | SHA-256 of the history |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+`
+
+// line is one row of that table.
+func (r result) line() string {
+	return fmt.Sprintf("| %s | %s | %d | %.0f | %d | %d | %d | %d | %d | %s | %s |\n",
+		r.Store, strings.Join(r.scene.nemeses, " "), r.Clients, r.Worked.Seconds(), r.Summary.Operations, r.Summary.Grants,
+		r.faults(), len(r.Violations), r.Seed, commit(), r.sum)
+}
+
+// faults returns how many faults there were.
+func (r result) faults() int {
+	n := 0
+	for _, count := range r.Summary.Faults {
+		n += count
+	}
+	return n
+}
+
+// commit returns what was tried, with a + if that was changed since.
+func commit() string {
+	id, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	changed, _ := exec.Command("git", "status", "--porcelain", "--untracked-files=no").Output()
+	text := strings.TrimSpace(string(id))
+	if len(changed) > 0 {
+		text += "+"
+	}
+	return text
+}
+
+// sum is of all trials.
+type sum struct{ operations, faults, violations int }
+
+func (s *sum) add(r result) {
+	s.operations += r.Summary.Operations
+	s.faults += r.faults()
+	s.violations += len(r.Violations)
+}
+
+// enough returns an error if too little happened to mean anything.
+func (s *sum) enough(o options) error {
+	if s.operations < o.operations || s.faults < o.faults {
+		return fmt.Errorf("%d operations and %d faults are too few: want %d and %d", s.operations, s.faults, o.operations, o.faults)
+	}
+	return nil
+}
