@@ -27,7 +27,7 @@ func linear(grants map[string][]*grant) []Violation {
 	var wg sync.WaitGroup
 	for name, list := range grants {
 		wg.Go(func() {
-			v := linearName(name, list)
+			v := linearName(name, list, window)
 			mu.Lock()
 			defer mu.Unlock()
 			found = append(found, v...)
@@ -45,12 +45,12 @@ const (
 	giveUp = 20 * time.Second
 )
 
-// linearName checks the history of one name in windows, cut between two fences. That
+// linearName checks the history of one name, so many grants at a time, cut between two fences. That
 // is exact: the model allows one order only, that of the fences, so everything in
 // one window comes before everything in the next; and a window that can be put in
 // order can be so no later than when the last of its operations has begun, which is
 // where the next one starts.
-func linearName(name string, list []*grant) (found []Violation) {
+func linearName(name string, list []*grant, window int) (found []Violation) {
 	list = slices.SortedStableFunc(slices.Values(list), func(a, b *grant) int { return cmp.Compare(a.fence, b.fence) })
 	start, last := time.Duration(math.MinInt64), uint64(0)
 	for len(list) > 0 {

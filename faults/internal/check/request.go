@@ -108,7 +108,7 @@ func lifespans(grants map[string][]*grant) spans {
 // the queue.
 func (s spans) steady(r *request) bool {
 	for id, l := range s[r.client] {
-		if l.from <= r.called && (r.left <= l.to || r.grant != nil && r.grant.lease == id) {
+		if l.from <= r.called && (r.grant == nil && r.left <= l.to || r.grant != nil && r.grant.lease == id) {
 			return true
 		}
 	}
