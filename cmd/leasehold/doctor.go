@@ -16,9 +16,14 @@ import (
 
 const doctorHelp = `Look whether a database is fit to keep locks in, and say what to do where it is not.
 
-It changes no lock and no table. "warning" means that locks work, but something is
+It changes no lock and no table of yours. "warning" means that locks work, but something is
 slower, weaker or less certain than it could be; "problem" that they do not work,
 or are not safe, until it is changed.
+
+With --torture, and if there is no problem, clients then work on the database for that
+long, in a schema (SQLite: a file) of their own, while their connections are cut and
+slowed down, and the history that they record is checked. They load the database. A
+violation is a problem.
 
 Exit status: 0 without a problem, 1 with one, or
    64  mistake on the command line
@@ -26,26 +31,61 @@ Exit status: 0 without a problem, 1 with one, or
    78  unusable database URL, or a database that cannot be looked at`
 
 func newDoctor(db *databaseFlags, status *int) *cobra.Command {
-	var asJSON bool
+	var v visit
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say whether a database is fit to keep locks in",
 		Long:  doctorHelp,
 		Args:  atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings, err := diagnose(cmd.Context(), db)
-			if err != nil {
-				return err
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if cmd.Flags().Changed("torture") && v.torture <= 0 {
+				return misused("--torture %v: use more than 0", v.torture)
 			}
-			*status = statusOf(findings)
-			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), findings)
-			}
-			return writeFindings(cmd.OutOrStdout(), findings)
+			*status, err = v.run(cmd.Context(), db, cmd.OutOrStdout())
+			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects: check, level (ok, warning, problem), finding, advice")
+	cmd.Flags().BoolVar(&v.asJSON, "json", false, "print an array of objects: check, level (ok, warning, problem), finding, advice")
+	cmd.Flags().DurationVar(&v.torture, "torture", 0, "then work on the database under faults for this `long`, and check the history")
 	return cmd
+}
+
+// visit is one call of doctor.
+type visit struct {
+	asJSON  bool
+	torture time.Duration // 0: none
+}
+
+// run looks, prints what was found, and returns the exit status.
+func (v visit) run(ctx context.Context, db *databaseFlags, out io.Writer) (int, error) {
+	chosen, err := db.choose()
+	if err != nil {
+		return 0, err
+	}
+	findings, err := diagnose(ctx, chosen, db.connect)
+	if err != nil {
+		return 0, err
+	}
+	if !v.asJSON {
+		if err := writeFindings(out, findings); err != nil {
+			return 0, err
+		}
+	}
+	if v.torture > 0 && statusOf(findings) == 0 {
+		ended, err := endure(ctx, chosen, v.torture)
+		if err != nil {
+			return 0, err
+		}
+		findings = append(findings, ended.finding())
+		if !v.asJSON {
+			fmt.Fprintln(out)
+			return statusOf(findings), ended.write(out)
+		}
+	}
+	if v.asJSON {
+		err = writeJSON(out, findings)
+	}
+	return statusOf(findings), err
 }
 
 // statusProblem is the exit status when something must be changed.
@@ -58,13 +98,9 @@ func statusOf(findings []driver.Finding) int {
 	return 0
 }
 
-// diagnose looks at the database that flags and environment name. One that does not
-// answer is tried again until the time for that is over.
-func diagnose(ctx context.Context, db *databaseFlags) ([]driver.Finding, error) {
-	chosen, err := db.choose()
-	if err != nil {
-		return nil, err
-	}
+// diagnose looks at the database. One that does not answer is tried again until
+// patience is over.
+func diagnose(ctx context.Context, chosen database, patience time.Duration) ([]driver.Finding, error) {
 	store, err := chosen.open()
 	if err != nil {
 		return nil, explain(err)
@@ -74,7 +110,7 @@ func diagnose(ctx context.Context, db *databaseFlags) ([]driver.Finding, error) 
 	if !ok {
 		return nil, explain(driver.Permanent(leasehold.ErrUnsupported))
 	}
-	findings, err := retried(ctx, db.connect, look.Diagnose)
+	findings, err := retried(ctx, patience, look.Diagnose)
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -14,9 +14,9 @@ import (
 
 // doctor runs "leasehold doctor --json" and returns the findings by check. The exit
 // status must be that of the worst.
-func doctor(t *testing.T, db string) map[string]driver.Finding {
+func doctor(t *testing.T, db string, args ...string) map[string]driver.Finding {
 	t.Helper()
-	r := quick(t, db, "doctor", "--json")
+	r := quick(t, db, append([]string{"doctor", "--json"}, args...)...)
 	var list []driver.Finding
 	if err := json.Unmarshal([]byte(r.out.String()), &list); err != nil || len(list) == 0 {
 		t.Fatalf("%v in %q", err, r.out.String())

@@ -14,12 +14,14 @@ require (
 )
 
 require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/leaseholdgo/leasehold/faults v0.0.0
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
@@ -37,3 +39,5 @@ replace github.com/leaseholdgo/leasehold => ../..
 replace github.com/leaseholdgo/leasehold/sqlite => ../../sqlite
 
 replace github.com/leaseholdgo/leasehold/postgres => ../../postgres
+
+replace github.com/leaseholdgo/leasehold/faults => ../../faults
