@@ -41,7 +41,7 @@ func (s *Store) diagnose(ctx context.Context, span time.Duration) ([]driver.Find
 	x := &examination{cfg: s.cfg, dialer: newDialer(s.pool, migrateTTL), span: span}
 	defer x.close()
 	if err := x.contact(ctx); err != nil {
-		return nil, classify(err)
+		return nil, classify(refusedSetting(err))
 	}
 	findings := diagnosis.Run(ctx, checkLimit, x.checks())
 	if err := cmp.Or(x.lost, ctxError(ctx)); err != nil {
@@ -172,7 +172,7 @@ func (x *examination) look(ctx context.Context) error {
 		return err
 	}
 	x.readOnly = x.settings["default_transaction_read_only"].value == "on"
-	err := x.conn.QueryRow(ctx, `SELECT pg_is_in_recovery(), current_user::text, current_database()::text`).
+	err := x.conn.QueryRow(ctx, `SELECT pg_is_in_recovery(), quote_ident(current_user), quote_ident(current_database())`).
 		Scan(&x.standby, &x.role, &x.database)
 	if err != nil {
 		return err

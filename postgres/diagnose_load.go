@@ -57,6 +57,7 @@ func (x *examination) connections(ctx context.Context) (driver.Finding, error) {
 const (
 	longTransaction = 5 * time.Minute
 	longIdle        = time.Minute
+	farBehind       = 1e6 // transactions
 )
 
 // snapshots looks for what keeps dead rows from being cleaned away: each renewal
@@ -74,6 +75,7 @@ type snapshot struct {
 	oldest, idle float64 // transactions; those that do nothing
 	prepared     float64 // the oldest prepared transaction
 	slots        float64 // transactions that an inactive slot is behind
+	standbys     float64 // transactions that a standby's snapshot is behind
 	hidden       int     // sessions that this role may not look at
 }
 
@@ -83,9 +85,10 @@ func (x *examination) snapshot(ctx context.Context) (snapshot, error) {
 		coalesce(extract(epoch FROM clock_timestamp() - min(state_change) FILTER (WHERE state LIKE 'idle in transaction%')), 0)::float8,
 		(SELECT coalesce(extract(epoch FROM clock_timestamp() - min(p.prepared)), 0)::float8 FROM pg_prepared_xacts AS p),
 		(SELECT coalesce(max(greatest(age(r.xmin), age(r.catalog_xmin))), 0)::float8 FROM pg_replication_slots AS r WHERE NOT r.active),
+		(SELECT coalesce(max(age(w.backend_xmin)), 0)::float8 FROM pg_stat_replication AS w),
 		count(*) FILTER (WHERE backend_type IS NULL AND datid IS NOT NULL)::int
 		FROM pg_stat_activity WHERE pid <> pg_backend_pid()`
-	err := x.conn.QueryRow(ctx, sql).Scan(&s.oldest, &s.idle, &s.prepared, &s.slots, &s.hidden)
+	err := x.conn.QueryRow(ctx, sql).Scan(&s.oldest, &s.idle, &s.prepared, &s.slots, &s.standbys, &s.hidden)
 	return s, err
 }
 
@@ -96,9 +99,12 @@ func (s snapshot) finding(role string) driver.Finding {
 		return diagnosis.Warning(advice, "a transaction has been open for %v", old)
 	case idle > longIdle:
 		return diagnosis.Warning(advice, "a session has been idle in a transaction for %v", idle)
-	case s.slots > 1e6:
+	case s.slots > farBehind:
 		return diagnosis.Warning("drop the slot if nobody comes for it: it keeps dead rows from being cleaned away",
 			"an inactive replication slot is %.0f transactions behind", s.slots)
+	case s.standbys > farBehind:
+		return diagnosis.Warning("end the long query on the standby, or set hot_standby_feedback = off there",
+			"a standby's oldest snapshot is %.0f transactions behind", s.standbys)
 	case s.hidden > 0:
 		found := diagnosis.OK("no old transaction that this role may see; %d sessions of others are hidden from it", s.hidden)
 		found.Advice = "to see those too: GRANT pg_read_all_stats TO " + role

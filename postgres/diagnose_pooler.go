@@ -3,7 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -51,6 +53,19 @@ func (x *examination) pooler(ctx context.Context) (driver.Finding, error) {
 		return diagnosis.OK("something is in between, and it keeps a server process for each connection (session mode)"), nil
 	}
 	return diagnosis.OK("none: the connection is the server's own"), nil
+}
+
+// codeProtocol is the SQLSTATE with which poolers refuse settings in the URL.
+const codeProtocol = "08P01"
+
+// refusedSetting says what to do if err is a pooler's refusal of a setting. It is
+// found out at the first contact, before any check.
+func refusedSetting(err error) error {
+	if !hasCode(err, codeProtocol) || !strings.Contains(err.Error(), "startup parameter") {
+		return err
+	}
+	return driver.Permanent(fmt.Errorf("a pooler is in between that refuses a setting of the URL: "+
+		"take the setting out, or name it in the pooler's ignore_startup_parameters: %w", err))
 }
 
 // servedBy returns, for each of the two connections, the server processes that

@@ -85,6 +85,14 @@ func TestDiagnoseAPoolerThatIsTooSmall(t *testing.T) {
 	found.want(t, "pooler", driver.LevelProblem, "not served", "three connections")
 }
 
+// A pooler that refuses a setting of the URL is told from a server that is away.
+func TestDiagnoseAPoolerThatRefusesSettings(t *testing.T) {
+	t.Parallel()
+	p := pgbouncer.ForTest(t, pgbouncer.Config{Server: serverURL(t), Mode: pgbouncer.Session})
+	_, err := New(poolAt(t, p.URL()+"&lock_timeout=100"), Config{}).Diagnose(t.Context())
+	wantPermanent(t, err, "a pooler", "lock_timeout", "ignore_startup_parameters")
+}
+
 func TestDiagnoseConnectionsOfTheRole(t *testing.T) {
 	t.Parallel()
 	role := testSchema(t) + "_role"
@@ -101,10 +109,11 @@ func TestDiagnoseConnectionsOfTheRole(t *testing.T) {
 func TestDiagnoseOldTransactions(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]snapshot{
-		"open for 6m0s":             {oldest: 360},
-		"open for 10m0s":            {prepared: 600},
-		"idle in a transaction for": {oldest: 61, idle: 61},
-		"inactive replication slot": {slots: 2e6},
+		"open for 6m0s":               {oldest: 360},
+		"open for 10m0s":              {prepared: 600},
+		"idle in a transaction for":   {oldest: 61, idle: 61},
+		"inactive replication slot":   {slots: 2e6},
+		"a standby's oldest snapshot": {standbys: 2e6},
 	} {
 		findings{"snapshots": s.finding("app")}.want(t, "snapshots", driver.LevelWarning, want)
 	}
