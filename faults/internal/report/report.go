@@ -28,7 +28,7 @@ type Result struct {
 
 // Summary counts what happened.
 type Summary struct {
-	Operations int // acquisitions asked for, releases and increments
+	Operations int // acquisitions asked for, releases, revocations and increments
 	Grants     int
 	Refusals   int
 	Losses     map[string]int // by cause
@@ -36,13 +36,15 @@ type Summary struct {
 	Resolved   int            // unknown increments that the ledger has
 	Faults     map[string]int // by kind
 	Orphans    int
+	Revoked    int // locks that were marked for somebody else
+	Measures   check.Measures
 }
 
 // Summarise counts the events of a history.
 func Summarise(events []history.Event, remains check.Remains) Summary {
 	s := Summary{
 		Losses: map[string]int{}, Increments: map[history.Kind]int{}, Faults: map[string]int{},
-		Orphans: check.Orphans(events, remains),
+		Orphans: check.Orphans(events, remains), Measures: check.Measure(events),
 	}
 	outcomes := map[string]history.Kind{}
 	for _, e := range events {
@@ -57,6 +59,11 @@ func Summarise(events []history.Event, remains check.Remains) Summary {
 			s.Losses[e.Detail]++
 		case history.Fault:
 			s.Faults[e.Detail]++
+		case history.Revoked:
+			s.Operations++
+			if e.Detail == "" {
+				s.Revoked++
+			}
 		case history.Begun:
 			s.Operations++
 			outcomes[e.ID] = history.Unknown // until it is known
@@ -89,6 +96,8 @@ func Print(out io.Writer, r Result) error {
 	row("operations", "%d", s.Operations)
 	row("grants", "%d (%.0f a second), %d refused", s.Grants, float64(s.Grants)/r.Worked.Seconds(), s.Refusals)
 	row("locks lost", "%s", list(s.Losses))
+	row("revocations", "%d", s.Revoked)
+	row("waits compared", "%d, the longest with nobody holding %v", s.Measures.Waits, s.Measures.Idle.Round(time.Millisecond))
 	row("faults", "%s", list(s.Faults))
 	row("guarded increments", "%d acknowledged, %d aborted, %d of unknown outcome, of which %d stored",
 		s.Increments[history.Acked], s.Increments[history.Aborted], s.Increments[history.Unknown], s.Resolved)
