@@ -103,6 +103,13 @@ func (t *Trust) Admit(reads int, now time.Time) error {
 	return nil
 }
 
+// Revoked reports whether a row shows a grant that was revoked before the client learned
+// of it. It must be let go of and never be believed in: a renewal may have returned the
+// notice of that revocation already, and no other one will come.
+func Revoked(row *driver.Lock) bool {
+	return row.Mark != nil && !mutation.On(mutation.BelieveMarkedGrants)
+}
+
 // Verdict returns why the lock is lost whose row was just read, or nil.
 func Verdict(row *driver.Lock, hold driver.Hold, failover bool) error {
 	switch {

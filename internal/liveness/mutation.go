@@ -10,7 +10,7 @@ import (
 // with the lease.
 func observedTTL(ttl time.Duration) time.Duration {
 	if mutation.On(mutation.ObserverTTL) {
-		return ttl * 2 / 3
+		return ttl / 2
 	}
 	return ttl
 }

@@ -1,10 +1,11 @@
 package liveness
 
 import (
-	"fmt"
+	"iter"
 	"maps"
-	"slices"
-	"strings"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
 )
 
 // Clone returns a Tracker that remembers the same.
@@ -12,15 +13,27 @@ func (t *Tracker) Clone() *Tracker {
 	return &Tracker{seen: maps.Clone(t.seen), marks: maps.Clone(t.marks)}
 }
 
-// String returns all that the Tracker remembers, in one order.
-func (t *Tracker) String() string {
-	var lines []string
-	for id, s := range t.seen {
-		lines = append(lines, fmt.Sprintf("%v:%d@%d", id, s.beat, s.first.UnixNano()))
+// Sighting is one lease, or one revoked grant, that a Tracker remembers.
+type Sighting struct {
+	ID    driver.ID // zero: it is a revoked grant
+	Beat  uint64
+	Name  string
+	Fence uint64
+	First time.Time // since when
+}
+
+// Sightings returns all that the Tracker remembers, in no order.
+func (t *Tracker) Sightings() iter.Seq[Sighting] {
+	return func(yield func(Sighting) bool) {
+		for id, s := range t.seen {
+			if !yield(Sighting{ID: id, Beat: s.beat, First: s.first}) {
+				return
+			}
+		}
+		for m, first := range t.marks {
+			if !yield(Sighting{Name: m.name, Fence: m.fence, First: first}) {
+				return
+			}
+		}
 	}
-	for m, first := range t.marks {
-		lines = append(lines, fmt.Sprintf("%q:%d@%d", m.name, m.fence, first.UnixNano()))
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, " ")
 }

@@ -29,6 +29,8 @@ const (
 	ReviveDeadLease Name = "revive-dead-lease"
 	// BelieveStaleGrants: a grant is believed in although the rows were read since.
 	BelieveStaleGrants Name = "believe-stale-grants"
+	// BelieveMarkedGrants: a grant is believed in although its row shows it revoked.
+	BelieveMarkedGrants Name = "believe-marked-grants"
 	// ObserverTTL: an observer counts a fixed time, not the holder's TTL.
 	ObserverTTL Name = "observer-ttl"
 	// KeepSightings: an observer does not start again when the beat has changed.
@@ -40,6 +42,6 @@ func All() []Name {
 	return []Name{
 		NoMargin, FenceOutsideLock, TakeOverByPlainUpdate, TakeOverFromAnybody, SameSnapshot,
 		SequenceIDs, NoGrace, IgnoreEpochAndNotice, GuardWithoutLease, AnchorAtReceipt,
-		ReviveDeadLease, BelieveStaleGrants, ObserverTTL, KeepSightings,
+		ReviveDeadLease, BelieveStaleGrants, BelieveMarkedGrants, ObserverTTL, KeepSightings,
 	}
 }

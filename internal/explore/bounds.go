@@ -1,0 +1,92 @@
+package explore
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Bounds say how large a world is. The zero value is of no use.
+type Bounds struct {
+	Name     string // of these bounds
+	Clients  int    // at most 3
+	Names    int    // at most 2
+	Attempts int    // of each client
+	Again    int    // further attempts of the first client
+	Try      bool   // the last client tries, and does not wait
+
+	// Tolerance is that of observers, in ticks: 0 as long as the TTL, negative: no clock
+	// ends a lease.
+	Tolerance int
+
+	// How often each may happen, in all.
+	Lost       int // replies
+	Late       int // replies that come late, or on which the client acts late
+	Hints      int // notifications that arrive
+	Crashes    int
+	Cancels    int
+	Revokes    int
+	Promotions int // of a copy that lags by up to Lag ticks
+	Lag        int
+
+	// MaxStates ends the exploration; 0: never.
+	MaxStates int
+}
+
+// String describes the bounds in one line.
+func (b Bounds) String() string {
+	parts := []string{fmt.Sprintf("%d clients, %d names, %d attempts each", b.Clients, b.Names, b.Attempts)}
+	for _, fault := range []struct {
+		n    int
+		what string
+	}{
+		{b.Again, "more of the first"}, {b.Lost, "lost replies"}, {b.Late, "late replies"}, {b.Hints, "notifications"}, {b.Crashes, "crashes"}, {b.Cancels, "cancels"},
+		{b.Revokes, "revocations"}, {b.Promotions, "promotions"},
+	} {
+		if fault.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", fault.n, fault.what))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+const (
+	tick = time.Second
+	ttl  = 3 * tick
+)
+
+// epochStart is tick 0. It is small so that fences are.
+var epochStart = time.Unix(1000, 0)
+
+// instant returns the database's clock at a tick.
+func instant(ticks int) time.Time { return epochStart.Add(time.Duration(ticks) * tick) }
+
+// rates are how fast the clients' clocks run, in percent.
+var rates = []time.Duration{96, 104, 100, 100}
+
+// local returns a client's clock at a tick.
+func local(client, ticks int) time.Time {
+	return epochStart.Add(time.Duration(ticks) * tick * rates[client] / 100)
+}
+
+// attempts returns how many attempts a client makes.
+func (b Bounds) attempts(client int) int {
+	if client == 0 {
+		return b.Attempts + b.Again
+	}
+	return b.Attempts
+}
+
+// clocked reports whether anything depends on how long ago a lease was renewed.
+func (b Bounds) clocked() bool { return b.Tolerance >= 0 }
+
+// clock returns the clock that fences are drawn from. It stands still where no row can be
+// lost: the row alone must make fences rise then.
+func (w *world) clock() time.Time {
+	if w.bounds.Promotions == 0 {
+		return instant(0)
+	}
+	return instant(w.now)
+}
+
+func (b Bounds) tolerance() time.Duration { return time.Duration(b.Tolerance) * tick }

@@ -1,0 +1,17 @@
+package explore
+
+// Worlds returns the bounds that are explored by default: each has the faults that
+// belong together. Their states are finite, though time is not: ages beyond all deadlines
+// are the same.
+func Worlds() []Bounds {
+	return []Bounds{
+		{Name: "expiry", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Late: 1},
+		{Name: "losses", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Lost: 1, Crashes: 1, Cancels: 1},
+		{Name: "clock", Clients: 2, Names: 1, Attempts: 1, Crashes: 1, Try: true},
+		{Name: "revocation", Clients: 2, Names: 1, Attempts: 1, Again: 1, Tolerance: -1, Revokes: 1},
+		{Name: "news", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Revokes: 1, Late: 1},
+		{Name: "names", Clients: 2, Names: 2, Attempts: 1, Tolerance: -1, Crashes: 1},
+		{Name: "queue", Clients: 3, Names: 1, Attempts: 1, Tolerance: -1},
+		{Name: "failover", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Promotions: 1, Lag: 1},
+	}
+}
