@@ -25,6 +25,7 @@ type options struct {
 	seed     uint64
 	ttl      time.Duration
 	keep     string
+	noGrace  bool
 
 	operations, faults int // fewer are an error
 }
@@ -42,6 +43,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.Uint64Var(&o.seed, "seed", 0, "of faults and clients; 0: a random one")
 	flags.DurationVar(&o.ttl, "ttl", 1500*time.Millisecond, "TTL of the clients' leases")
 	flags.StringVar(&o.keep, "keep", "", "directory that gets the histories, whatever they show")
+	flags.BoolVar(&o.noGrace, "no-grace", false, "grant at once after a failover, to see that it matters")
 	flags.IntVar(&o.operations, "least-operations", 0, "fail if there were fewer operations")
 	flags.IntVar(&o.faults, "least-faults", 0, "fail if there were fewer faults")
 	if err := flags.Parse(args); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/leaseholdgo/leasehold/faults/internal/client"
 	"github.com/leaseholdgo/leasehold/faults/internal/cluster"
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
+	"github.com/leaseholdgo/leasehold/faults/internal/draw"
 	"github.com/leaseholdgo/leasehold/faults/internal/fleet"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
 	"github.com/leaseholdgo/leasehold/faults/internal/nemesis"
@@ -161,5 +162,8 @@ func (t *trial) judge(ctx context.Context) (r result, err error) {
 		Store: t.scene.store + ", " + t.scene.name, Seed: t.seed, Clients: t.clients, TTL: t.ttl, Worked: t.worked, Directory: t.dir,
 		Summary: report.Summarise(events, left), Violations: check.Run(events, left, t.ttl),
 	}
-	return r, nil
+	if len(r.Violations) > 0 {
+		err = draw.File(filepath.Join(t.dir, "history.html"), events, r.Violations)
+	}
+	return r, err
 }

@@ -253,6 +253,8 @@ func (s *Server) arguments() []string {
 		"max_connections":         "200",
 		"fsync":                   "on",
 		"synchronous_commit":      "on",
+		// A standby looks for its primary often.
+		"wal_retrieve_retry_interval": "100",
 		// In the data directory: a killed server leaves nothing elsewhere.
 		"dynamic_shared_memory_type": "mmap",
 	}

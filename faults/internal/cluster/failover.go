@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -57,17 +59,15 @@ func (c *Cluster) Failover(ctx context.Context) error {
 		return err
 	}
 	c.put(c.primary, nil)
-	if err := old.Close(); err != nil {
-		return err
+	next := slices.IndexFunc(c.slots, func(s *pgserver.Server) bool { return s != nil })
+	if next < 0 {
+		return errors.Join(errNoStandby, old.Close())
 	}
-	for slot, s := range c.slots {
-		if s != nil {
-			c.primary = slot
-			return s.Promote(ctx)
-		}
-	}
-	return fmt.Errorf("there is no standby to promote")
+	c.primary = next
+	return errors.Join(c.slots[next].Promote(ctx), old.Close())
 }
+
+var errNoStandby = errors.New("there is no standby to promote")
 
 // Refill makes standbys of the primary for all slots that are empty or hold one
 // that does not follow it.
@@ -106,6 +106,18 @@ func (c *Cluster) welcome(ctx context.Context, primary, standby *pgserver.Server
 	}
 	if c.cfg.Synchronous {
 		return primary.Synchronous(ctx, standby)
+	}
+	return nil
+}
+
+// complete returns when commits have the standby to wait for again, if they are to
+// wait for one.
+func (c *Cluster) complete(ctx context.Context) error {
+	primary := c.slots[c.primary]
+	for _, s := range c.slots {
+		if c.cfg.Synchronous && s != nil && s != primary {
+			return primary.Synchronous(ctx, s)
+		}
 	}
 	return nil
 }

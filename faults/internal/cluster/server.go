@@ -13,8 +13,14 @@ func (c *Cluster) Crash() error { return c.slots[c.primary].Kill() }
 // Stop stops the primary in good order, and leaves it down.
 func (c *Cluster) Stop() error { return c.slots[c.primary].Stop(pgserver.Fast) }
 
-// Restart starts the primary again.
-func (c *Cluster) Restart(ctx context.Context) error { return c.slots[c.primary].Restart(ctx) }
+// Restart starts the primary again, and waits until a synchronous standby follows
+// it.
+func (c *Cluster) Restart(ctx context.Context) error {
+	if err := c.slots[c.primary].Restart(ctx); err != nil {
+		return err
+	}
+	return c.complete(ctx)
+}
 
 // Fill fills the primary's disk. Free makes room again, and starts the server if
 // that was too much for it.

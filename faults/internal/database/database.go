@@ -24,6 +24,7 @@ type Config struct {
 
 	Schema  string        // of PostgreSQL, for all tables
 	Longest time.Duration // the cap of TTLs that Prepare stores; 0: the default (PostgreSQL only)
+	NoGrace bool          // Prepare turns off the pause in granting after a failover (PostgreSQL only)
 }
 
 // Database is one database, as one process has it open. It is safe for concurrent

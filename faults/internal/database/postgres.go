@@ -67,6 +67,11 @@ func (d pgDatabase) Prepare(ctx context.Context, names []string) error {
 			return err
 		}
 	}
+	if d.cfg.NoGrace {
+		if err := d.store().SetGrace(ctx, false); err != nil {
+			return err
+		}
+	}
 	for _, table := range tables {
 		if _, err := d.pool.Exec(ctx, d.in(table)); err != nil {
 			return err

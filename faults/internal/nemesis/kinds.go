@@ -45,7 +45,7 @@ func kinds() []kind {
 		{name: "restart", weight: 2, server: true, possible: owned, run: (*nemesis).restart},
 		{name: "connections", weight: 2, server: true, possible: owned, run: (*nemesis).connections},
 		{name: "disk", weight: 2, server: true, possible: limited, run: (*nemesis).disk},
-		{name: "failover", weight: 12, server: true, possible: doubled, run: (*nemesis).failover},
+		{name: "failover", weight: 40, server: true, possible: doubled, run: (*nemesis).failover},
 	}
 }
 
