@@ -20,7 +20,7 @@ var _ driver.Diagnoser = (*Store)(nil)
 // is no problem: the first client makes it.
 //
 // It does not prove that locks work: it makes none. It makes no file and changes no
-// table; to time commits it writes a row of its own tables as it was.
+// table; to time commits it changes a row of its own tables and changes it back.
 //
 // An error means that there is nothing to look at: no path, or a database that is in
 // memory. What takes longer than five seconds is a warning among the findings. It
@@ -92,6 +92,7 @@ func (x *examination) checks() []diagnosis.Check {
 	}
 	if x.conn != nil {
 		all = append(all, []diagnosis.Check{
+			{Name: "access", Run: x.access},
 			{Name: "lease files", Run: x.leaseFiles},
 			{Name: "journal mode", Run: x.journal},
 			{Name: "synchronous", Run: x.synchronous},

@@ -26,6 +26,17 @@ func (x *examination) file(context.Context) (driver.Finding, error) {
 	return diagnosis.OK("%s, mode %04o", x.path, x.info.Mode().Perm()), nil
 }
 
+// access looks whether the file can be written to by us.
+func (x *examination) access(ctx context.Context) (driver.Finding, error) {
+	_, err := do(ctx, x.conn, x.conn.writer, func(context.Context) (struct{}, error) {
+		return struct{}{}, x.conn.writer.writable()
+	})
+	if err != nil {
+		return driver.Finding{}, err
+	}
+	return diagnosis.OK("the file can be written to"), nil
+}
+
 func (x *examination) directory(context.Context) (driver.Finding, error) {
 	dir, info, err := x.nearest()
 	switch {
@@ -33,6 +44,8 @@ func (x *examination) directory(context.Context) (driver.Finding, error) {
 		return driver.Finding{}, err
 	case !info.IsDir():
 		return diagnosis.Problem("name a file in a directory", "%s is not a directory", dir), nil
+	case !mayMakeFiles(dir):
+		return diagnosis.Problem("use another directory, or another user", "this user may not make files in %s", dir), nil
 	case dir != filepath.Dir(x.path):
 		return diagnosis.OK("the first client makes it, in %s", dir), nil
 	case openToAll(info.Mode()):

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -158,8 +159,8 @@ const (
 	slowCommit  = 250 * time.Millisecond
 )
 
-// commitLatency times durable commits. They change nothing: a row is written as it
-// was.
+// commitLatency times durable commits. In each a row is changed and changed back: one
+// that is only written as it was would not be written at all.
 func (x *examination) commitLatency(ctx context.Context) (driver.Finding, error) {
 	if x.meta.version == 0 {
 		return driver.Finding{}, nil
@@ -168,7 +169,9 @@ func (x *examination) commitLatency(ctx context.Context) (driver.Finding, error)
 	for begin := time.Now(); len(took) < commitTries && time.Since(begin) < checkLimit/2; {
 		start := time.Now()
 		_, err := write(ctx, x.conn, func(tx *tx) (struct{}, error) {
-			return struct{}{}, tx.exec(`UPDATE leasehold_meta SET version = version`)
+			return struct{}{}, errors.Join(
+				tx.exec(`UPDATE leasehold_meta SET version = version + 1`),
+				tx.exec(`UPDATE leasehold_meta SET version = version - 1`))
 		})
 		if err != nil {
 			return driver.Finding{}, err

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -83,34 +82,27 @@ func TestDiagnoseAGoodFile(t *testing.T) {
 	examine(t, Open(path)).want(t, "leases", driver.LevelOK, "0 of clients that live; 1 of dead")
 }
 
-func TestDiagnoseModes(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("access is not governed by modes")
-	}
+// TestDiagnoseTimesRealCommits: another connection sees that there were some, and that
+// nothing is changed.
+func TestDiagnoseTimesRealCommits(t *testing.T) {
 	c := newClient(t, tempStore(t))
-	for _, m := range []struct {
-		path, check string
-		mode        fs.FileMode
-		level       driver.Level
-		word        string
-	}{
-		{c.path, "file", 0o666, driver.LevelWarning, "other users"},
-		{filepath.Dir(c.path), "directory", 0o777, driver.LevelProblem, "everybody may replace"},
-		{c.leases.path, "lease files", 0o777, driver.LevelProblem, "only the database's user"},
-	} {
-		info, err := os.Stat(m.path)
-		if err != nil {
+	db := openUser(t, c.path)
+	db.SetMaxOpenConns(1)
+	look := func() (changes, version int) {
+		t.Helper()
+		if err := errors.Join(
+			db.QueryRow(`PRAGMA data_version`).Scan(&changes),
+			db.QueryRow(`SELECT version FROM leasehold_meta`).Scan(&version),
+		); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(m.path, m.mode); err != nil {
-			t.Fatal(err)
-		}
-		examine(t, Open(c.path)).want(t, m.check, m.level, m.word)
-		if err := os.Chmod(m.path, info.Mode().Perm()); err != nil {
-			t.Fatal(err)
-		}
+		return changes, version
 	}
-	examine(t, Open(c.path)).wantAllOK(t)
+	changes, version := look()
+	examine(t, Open(c.path)).want(t, "commit latency", driver.LevelOK, "a durable commit")
+	if now, after := look(); now == changes || after != version {
+		t.Errorf("the file's content is number %d after %d, the schema's version %d after %d", now, changes, after, version)
+	}
 }
 
 func TestDiagnoseTables(t *testing.T) {
