@@ -26,7 +26,7 @@ func (n *nemesis) failover(ctx context.Context) {
 	}
 	n.promote(whole)
 	if n.failure() == nil && n.Cluster.Standbys() > 0 && n.r.IntN(3) > 0 {
-		n.wait(ctx, n.between(n.TTL/2, 4*n.TTL)) // before grace has ended or after it
+		n.wait(ctx, n.between(n.TTL/2, 3*n.TTL)) // before grace has ended or after it
 		n.note(history.Fault, "failover to another standby")
 		n.promote(whole)
 	}
@@ -34,7 +34,7 @@ func (n *nemesis) failover(ctx context.Context) {
 		n.try(n.Cluster.Refill(whole))
 	}
 	n.note(history.Healed, "failover")
-	n.wait(ctx, n.between(n.TTL, 3*n.TTL))
+	n.wait(ctx, n.between(n.TTL/2, 2*n.TTL))
 }
 
 func (n *nemesis) promote(ctx context.Context) {
