@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -23,10 +24,16 @@ type endurance struct {
 }
 
 // endure runs clients and faults on the database for that long. Interrupted, it
-// removes what it made and fails.
+// removes what it made and fails. The directory of a file it makes as the first client
+// would.
 func endure(ctx context.Context, chosen database, duration time.Duration) (endurance, error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if chosen.File != "" {
+		if err := os.MkdirAll(filepath.Dir(chosen.File), 0o700); err != nil {
+			return endurance{err: err}, nil
+		}
+	}
 	report, err := torture.Run(ctx, torture.Config{URL: chosen.URL, File: chosen.File, Duration: duration})
 	if ctx.Err() != nil {
 		return endurance{}, &failure{statusSignal + int(syscall.SIGINT), "interrupted"}

@@ -42,7 +42,7 @@ func TestTorture(t *testing.T) {
 	if n := schemas(t, db); n != 0 {
 		t.Errorf("%d schemas are left", n)
 	}
-	file := filepath.Join(t.TempDir(), "locks.db")
+	file := filepath.Join(t.TempDir(), "no", "such", "directory", "locks.db")
 	f := doctor(t, "sqlite:"+file, "--torture", "1s")[tortureCheck]
 	if f.Level != driver.LevelOK || !strings.Contains(f.Finding, "no violation") {
 		t.Errorf("on SQLite: %+v", f)
