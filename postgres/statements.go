@@ -29,7 +29,7 @@ func newStatements(cfg Config) *statements {
 		if err != nil {
 			panic("leasehold: embedded statement missing: " + name) // a build without its files
 		}
-		return cfg.render(stripComments(string(text)))
+		return cfg.render(mutated(name, stripComments(string(text))))
 	}
 	return &statements{
 		createLease: read("create_lease"),

@@ -9,7 +9,10 @@ import (
 // judgeGrant holds a grant just made against those before it: the fence is larger than
 // all of them, and nobody believes in one of them any more.
 func (w *world) judgeGrant(name int, after driver.Lock) {
-	if after.Fence <= w.highest[name] {
+	switch {
+	case after.Fence == w.highest[name]:
+		w.broken = fmt.Sprintf("a fence of %q is given twice", after.Name)
+	case after.Fence < w.highest[name]:
 		w.broken = fmt.Sprintf("fence %s of %q follows fence %s", fenceOf(after.Fence), after.Name, fenceOf(w.highest[name]))
 	}
 	w.highest[name] = max(w.highest[name], after.Fence)
