@@ -159,11 +159,11 @@ func (t *trial) expect(tb testing.TB, kind check.Kind, want string) {
 
 func TestWait(t *testing.T) {
 	t.Parallel()
-	// A client waits for 7 TTLs; the limit is 6.
+	// A client waits for 6 TTLs; the limit is 5.
 	long := func() *trial {
 		r := &trial{}
 		r.lease("0.1.1", "a", 10*ms, 8*ttl)
-		r.wait(wait{client: "0.1.1", op: 2, fence: 20, called: 90 * ms, queued: 100 * ms, ended: 7 * ttl, lease: "a"})
+		r.wait(wait{client: "0.1.1", op: 2, fence: 20, called: 90 * ms, queued: 100 * ms, ended: 6 * ttl, lease: "a"})
 		return r
 	}
 	fault := func(r *trial, client string, from, to time.Duration) {
@@ -198,7 +198,7 @@ func TestWait(t *testing.T) {
 // giveUp turns the grant with fence 20 into a wait in vain.
 func giveUp(events []history.Event) []history.Event {
 	events = slices.DeleteFunc(events, func(e history.Event) bool { return e.Client == "0.1.1" && e.Op == 2 })
-	return append(events, wait{client: "0.1.1", op: 2, called: 90 * ms, queued: 100 * ms, ended: 7 * ttl}.events()...)
+	return append(events, wait{client: "0.1.1", op: 2, called: 90 * ms, queued: 100 * ms, ended: 6 * ttl}.events()...)
 }
 
 func TestMeasure(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // a dead holder has expired, one for each of its successors that died in the queue
 // and had not been seen there. It is generous: what is sought is waits that do not
 // end.
-const patience = 6
+const patience = 5
 
 // waits checks that nobody waits for too long while nobody holds the lock. Together
 // with the order of grants (see orders) that bounds every wait: before it ends, those

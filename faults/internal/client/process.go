@@ -103,7 +103,11 @@ func (p *process) session(ctx context.Context, nth int, r *rand.Rand) error {
 		pause(ctx, 50*time.Millisecond) // the server may be down
 		return nil
 	}
-	work, cancel := context.WithTimeout(ctx, between(r, 2*time.Second, 12*time.Second))
+	length := between(r, 2*time.Second, 12*time.Second)
+	if r.IntN(4) == 0 {
+		length = between(r, 12*time.Second, 30*time.Second) // for waits that do not end
+	}
+	work, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	var wg sync.WaitGroup
 	for n := range workers + 1 {

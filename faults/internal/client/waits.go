@@ -28,6 +28,13 @@ func (w *waits) begin(name string, op uint64) (end func()) {
 	}
 }
 
+// any reports whether an acquisition of name is in progress.
+func (w *waits) any(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.byName[name]) > 0
+}
+
 // only returns the one acquisition of name that is in progress; it reports false if
 // there are several.
 func (w *waits) only(name string) (uint64, bool) {

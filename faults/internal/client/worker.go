@@ -48,7 +48,7 @@ func (w *worker) cycle(ctx context.Context) {
 
 // acquire tries, or waits for a random time; a wait may be cancelled.
 func (w *worker) acquire(ctx context.Context) *hold {
-	name := w.anyName()
+	name := w.wanted()
 	op := w.ops.Add(1)
 	acquire := w.client.Acquire
 	patience := between(w.r, time.Millisecond, 3*time.Second)
@@ -73,6 +73,19 @@ func (w *worker) acquire(ctx context.Context) *hold {
 }
 
 func (w *worker) anyName() string { return w.names[w.r.IntN(len(w.names))] }
+
+// wanted returns a name to acquire: mostly one that no other worker of this client
+// waits for, so that clients wait for each other.
+func (w *worker) wanted() string {
+	name := w.anyName()
+	for range 3 {
+		if !w.waits.any(name) {
+			break
+		}
+		name = w.anyName()
+	}
+	return name
+}
 
 // deadline returns an instant that is not after the end of ctx.
 func deadline(ctx context.Context) time.Duration {
