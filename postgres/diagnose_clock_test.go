@@ -34,13 +34,31 @@ func TestRate(t *testing.T) {
 	}
 }
 
-func TestDiagnoseAClockThatWasSetBack(t *testing.T) {
+// The time of day does not matter; a clock that was set back is told, and one that is
+// set while it is looked at.
+func TestHazard29_DiagnoseSteps(t *testing.T) {
 	t.Parallel()
-	pool, schema := testPool(t), testSchema(t)
-	store := New(pool, Config{Schema: schema})
+	server := pgserver.ForTest(t, pgserver.Config{Clock: true})
+	step := func(ahead time.Duration) {
+		if err := server.Step(ahead); err != nil {
+			t.Error(err)
+		}
+	}
+	cfg := poolAt(t, server.URL()).Config()
+	store := &Store{pool: cfg}
+	step(time.Hour)
 	newClient(t, store)
-	execSQL(t, pool, `UPDATE `+schema+`.lease SET renewed_at = clock_timestamp() + interval '1 hour'`)
-	examine(t, store).want(t, "clock", driver.LevelWarning, "was set back", "synchronous")
+	examine(t, store).want(t, "clock", driver.LevelOK, "same rate", "differs by 1h0m0")
+	connections := 0
+	cfg.AfterConnect = func(context.Context, *pgx.Conn) error {
+		if connections++; connections == 2 { // the first has been asked for the time
+			step(time.Hour + 5*time.Second)
+		}
+		return nil
+	}
+	examine(t, store).want(t, "clock", driver.LevelProblem, "set while we looked", "find out which")
+	step(0)
+	examine(t, store).want(t, "clock", driver.LevelWarning, "was set back", "from now")
 }
 
 func TestSynchronousStandbyMissing(t *testing.T) {

@@ -85,7 +85,7 @@ func (m meta) finding() driver.Finding {
 		return diagnosis.Warning("wait: it passes by itself",
 			"the database was failed over or restored %v ago: nothing is granted for up to another %v", m.age.Round(time.Second), max(longest+tolerance-m.age, 0).Round(time.Second))
 	}
-	return diagnosis.OK("granting; this incarnation was first seen %v ago", m.age.Round(time.Second))
+	return diagnosis.OK("granting; this incarnation was first seen %v ago", max(m.age, 0).Round(time.Second))
 }
 
 // longest returns the cap on TTLs, 0 where it cannot be read.

@@ -7,7 +7,8 @@
 //
 // A LEASEHOLD_TEST_POSTGRES_URL that is set is left as it is, and nothing is
 // started. As root on a Debian system it first installs the packages that are
-// missing: the server, a pooler, and the C compiler that the race detector needs.
+// missing: the server, a pooler, a library that moves its clock, and the C compiler
+// that the race detector needs.
 package main
 
 import (

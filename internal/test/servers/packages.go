@@ -41,10 +41,24 @@ func missingPackages() []string {
 	if _, err := pgbouncer.Find(); err != nil {
 		missing = append(missing, "pgbouncer")
 	}
+	if !fakesTime() {
+		missing = append(missing, "libfaketime")
+	}
 	if !compiles() {
 		missing = append(missing, "gcc", "libc6-dev")
 	}
 	return missing
+}
+
+// fakesTime reports whether there is the library with which a test server gets a wall
+// clock of its own.
+func fakesTime() bool {
+	for _, pattern := range []string{"/usr/lib*/faketime", "/usr/lib/*/faketime", "/usr/local/lib/faketime"} {
+		if found, _ := filepath.Glob(pattern + "/libfaketime.so.1"); len(found) > 0 { // the pattern is well-formed
+			return true
+		}
+	}
+	return false
 }
 
 // compiles reports whether there is a C compiler with a C library's headers.
