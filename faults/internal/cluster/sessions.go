@@ -33,12 +33,12 @@ func (c *Cluster) on(ctx context.Context, fn func(context.Context, *pgx.Conn) er
 }
 
 // signal calls a function, pg_terminate_backend or pg_cancel_backend, with up to
-// most of the sessions of our own role, chosen at random.
+// most of the sessions of client processes, chosen at random.
 func (c *Cluster) signal(ctx context.Context, function string, most int) error {
 	return c.on(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, `SELECT `+function+`(pid) FROM (
 			SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
-			AND usename = current_user AND datname = current_database() ORDER BY random() LIMIT $1) AS chosen`, most)
+			AND datname = current_database() AND starts_with(application_name, $2) ORDER BY random() LIMIT $1) AS chosen`, most, name)
 		return err
 	})
 }
@@ -65,7 +65,7 @@ func (c *Cluster) Crowd(ctx context.Context) error {
 	wg.Wait()
 	if len(all.conns) > 0 && ctx.Err() == nil {
 		_, err := all.conns[0].Exec(ctx, `SELECT pg_terminate_backend(pid) FROM (
-			SELECT pid FROM pg_stat_activity WHERE application_name LIKE '%leasehold' ORDER BY random() LIMIT 8) AS chosen`)
+			SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, $1) ORDER BY random() LIMIT 8) AS chosen`, name)
 		if err != nil && ctx.Err() == nil {
 			return err
 		}

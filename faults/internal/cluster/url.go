@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"strconv"
@@ -11,20 +12,23 @@ import (
 	"github.com/leaseholdgo/leasehold/faults/internal/proxy"
 )
 
+// name is what all sessions of clients go by: no others are ended.
+const name = "leasehold_faults"
+
 // URL returns how the process in a place reaches the primary, whichever server
 // that is.
 func (c *Cluster) URL(place int) string {
-	if len(c.proxies) == 0 {
-		return c.outside.url
-	}
-	var hosts []string
-	for _, p := range c.proxies[place] {
-		hosts = append(hosts, p.Addr())
-	}
 	u := parse(c.address())
-	u.Host = strings.Join(hosts, ",")
 	query := u.Query()
-	query.Set("target_session_attrs", "read-write")
+	query.Set("application_name", name)
+	if len(c.proxies) > 0 {
+		var hosts []string
+		for _, p := range c.proxies[place] {
+			hosts = append(hosts, p.Addr())
+		}
+		u.Host = strings.Join(hosts, ",")
+		query.Set("target_session_attrs", "read-write")
+	}
 	u.RawQuery = query.Encode()
 	return u.String()
 }
@@ -58,6 +62,8 @@ func parse(text string) *url.URL {
 // through sessions of our own clients.
 type outside struct{ url string }
 
+var errAddress = errors.New("the database's address: want postgres://user@host/database, with one host")
+
 // Outside returns a Cluster of a server that exists. If proxied, clients reach it
 // through proxies: not possible over a Unix socket, or where its certificate is
 // checked against its name.
@@ -65,6 +71,10 @@ func Outside(address string, places int, proxied bool, seed uint64) (*Cluster, e
 	cfg, err := pgx.ParseConfig(address)
 	if err != nil {
 		return nil, err // without the password
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || strings.Contains(u.Host, ",") {
+		return nil, errAddress
 	}
 	c := &Cluster{cfg: Config{Places: places, Seed: seed}, outside: &outside{address}, dice: dice(seed)}
 	if !proxied {
