@@ -186,7 +186,7 @@ func query(t *testing.T, conn *pgx.Conn, sql string, args ...any) error {
 
 // No statement carries the time of day of the client that sends it, whatever the
 // client does; so no client's wall clock can matter to another.
-func TestHazard26_NoClientClockReachesTheServer(t *testing.T) {
+func TestNoClientClockReachesTheServer(t *testing.T) {
 	t.Parallel()
 	e, url := awayServer(t)
 	pool, err := pgxpool.New(t.Context(), url)
