@@ -2,7 +2,32 @@
 // was left in the database, is what mutual exclusion allows.
 //
 // It is sound, not complete: what it reports is a violation, given the clock of
-// the machine; a violation between two readings of that clock escapes it.
+// the machine; a violation between two readings of that clock escapes it. Where it
+// cannot be known what happened (a process was killed before it had recorded it, a
+// reply was lost), what is allowed is assumed.
+//
+// # What is checked
+//
+// Beliefs in one name never overlap. A belief lasts from the return of the acquisition
+// to the trust deadline as the client computed it, unless the client let go, closed
+// or was killed before; a loss that it notices earlier does not shorten it. Nobody
+// says that a lock is held after its deadline, and no deadline is later than the TTL
+// less the margin after the grant.
+//
+// The history of each name is linearizable: it is that of a mutex with an owner, whose
+// fences rise.
+//
+// First come, first served: whoever is in the queue before another one asks is granted
+// the lock before that one. While somebody waits, the lock is not held by nobody for
+// longer than some TTLs and the faults in progress. Both for those whose lease is
+// sure to have lived, and not across a failover, which may lose the queue.
+//
+// Guarded counters are exact: no increment is lost, repeated, or written by one who
+// was not, or not any more, the holder. In a failover to an asynchronous standby,
+// and in no other, increments that were acknowledged before may be lost: the last
+// ones, none from among them, and counter and ledger agree.
+//
+// At the end nothing is held, queued or leased by nobody.
 package check
 
 import (

@@ -16,7 +16,7 @@ type cut struct {
 }
 
 const (
-	around  = 500 * time.Millisecond // drawn before and after a violation, at least
+	around  = time.Second      // drawn before and after a violation, at least
 	longest = 30 * time.Second       // of one drawing
 	ending  = 5 * time.Second        // drawn of a history without violations
 	most    = 40                     // drawings

@@ -17,6 +17,7 @@ const (
 	lane   = 26
 	bar    = 14
 	header = 20 // above the lanes, for the ticks
+	digits = 95 // of a fence
 )
 
 // view is one drawing: geometry in pixels, and what is said of it.
@@ -132,7 +133,7 @@ func (v *view) holds(s scale, holds []check.Hold, lanes map[string]float64, guil
 		}
 		v.Waits = append(v.Waits, box{X: s.x(h.Called), Y: y + bar + 4, W: max(x-s.x(h.Called), 1), H: 2, Text: text})
 		b := box{X: x, Y: y, W: max(end-x, 1.5), H: bar, Class: class, Text: text}
-		if b.W > 60 || class != "" {
+		if b.W > digits {
 			b.Label = fmt.Sprint(h.Fence)
 		}
 		v.Holds = append(v.Holds, b)
