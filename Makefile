@@ -48,11 +48,11 @@ STORE := sqlite,postgres
 SEED := 0
 
 faults: bin/servers ## five minutes of all faults with checked histories
-	go build -o bin/faults ./faults
+	go build -buildvcs=auto -o bin/faults ./faults
 	bin/servers -- bin/faults -duration 5m -least-operations 50000 -least-faults 100
 
 faults-long: bin/servers ## the same for DURATION=1h over STORE=sqlite,postgres from SEED=0
-	go build -o bin/faults ./faults
+	go build -buildvcs=auto -o bin/faults ./faults
 	bin/servers -- bin/faults -duration $(DURATION) -stores $(STORE) -seed $(SEED) -keep .tmp/faults
 
 faults-smoke: bin/servers ## a minute of faults with checked histories, race detector on

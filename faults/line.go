@@ -1,8 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"os/exec"
+	"runtime/debug"
 	"strings"
 )
 
@@ -27,18 +28,22 @@ func (r result) faults() int {
 	return n
 }
 
-// commit returns what was tried, with a + if that was changed since.
+// commit returns what this program was built from, with a + if that was changed
+// since the commit.
 func commit() string {
-	id, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
-	if err != nil {
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
 		return "unknown"
 	}
-	changed, _ := exec.Command("git", "status", "--porcelain", "--untracked-files=no").Output()
-	text := strings.TrimSpace(string(id))
-	if len(changed) > 0 {
-		text += "+"
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
 	}
-	return text
+	id := cmp.Or(settings["vcs.revision"], "unknown")
+	if settings["vcs.modified"] == "true" {
+		return id[:min(12, len(id))] + "+"
+	}
+	return id[:min(12, len(id))]
 }
 
 // sum is of all trials.

@@ -8,10 +8,8 @@ import (
 // kind is one kind of fault.
 type kind struct {
 	name   string
-	weight int // how often it comes in relation to others
-	// server: it harms all clients at once, and so comes only in rounds in which
-	// the server is not left in peace.
-	server bool
+	weight int  // how often it comes in relation to others
+	server bool // it harms what all clients use
 	// possible reports whether a trial has what it harms; nil: each has.
 	possible func(Config) bool
 	run      func(*nemesis, context.Context)

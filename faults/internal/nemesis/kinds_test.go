@@ -63,13 +63,10 @@ func TestEveryKindHasItsOwnName(t *testing.T) {
 	}
 }
 
-func TestServerIsLeftInPeaceInTurn(t *testing.T) {
+func TestEmbeddedDatabasesHaveNoServer(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Cluster: new(cluster.Cluster), Names: Names()}
-	harms := func(elapsed time.Duration) bool {
-		return slices.ContainsFunc(cfg.possible(elapsed), func(k kind) bool { return k.server })
-	}
-	if harms(0) || harms(round-1) || !harms(round) || !harms(2*round-1) || harms(2*round) {
-		t.Error("rounds do not alternate")
+	cfg := Config{Names: Names()}
+	if got := names(cfg.ofClients()); !slices.Equal(got, []string{"stop", "stop-inside", "kill"}) || len(cfg.ofServer()) > 0 {
+		t.Errorf("clients are harmed by %v, the server by %v", got, names(cfg.ofServer()))
 	}
 }

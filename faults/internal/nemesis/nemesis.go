@@ -28,15 +28,21 @@ type Config struct {
 	TTL     time.Duration
 }
 
-// nemesis is the sources of faults of one run.
+// nemesis is one source of faults. Two are at work: one harms clients and their
+// networks, and goes on while the other harms what all of them use.
 type nemesis struct {
 	Config
-	r    *rand.Rand
+	*shared
+	r *rand.Rand
+}
+
+// shared is what both sources have in common.
+type shared struct {
 	wg   sync.WaitGroup // faults that last
 	busy chan struct{}  // holds one element for each place being harmed
 
-	mu  sync.Mutex
-	err error // failures to do harm; the first ends the run
+	mu  sync.Mutex // guards the field below
+	err error      // failures to do harm; the first ends the run
 }
 
 // victims is how many places are harmed at a time, at the most.
@@ -47,16 +53,18 @@ func (c Config) victims() int {
 	return c.Places / 2
 }
 
-// possible returns what may happen at an instant of the run.
-func (c Config) possible(elapsed time.Duration) []kind {
-	all := c.chosen()
+// ofClients returns what may happen to clients, and ofServer to what all of them
+// use.
+func (c Config) ofClients() []kind {
+	some := slices.DeleteFunc(c.chosen(), func(k kind) bool { return k.server })
 	if c.Cluster == nil {
-		return embedded(all)
+		return embedded(some)
 	}
-	if elapsed/round%2 == 1 {
-		return all
-	}
-	return slices.DeleteFunc(all, func(k kind) bool { return k.server })
+	return some
+}
+
+func (c Config) ofServer() []kind {
+	return slices.DeleteFunc(c.chosen(), func(k kind) bool { return !k.server })
 }
 
 // round is how long the server is left in peace, in turn with rounds in which it is
@@ -67,15 +75,30 @@ const round = 4 * time.Second
 // Run does harm until ctx ends, and then heals everything. An error means that it
 // could not do what it meant to, and not that something broke by it.
 func Run(ctx context.Context, cfg Config) error {
-	n := &nemesis{Config: cfg, r: rand.New(rand.NewPCG(cfg.Seed, 0)), busy: make(chan struct{}, max(1, cfg.victims()))}
+	s := &shared{busy: make(chan struct{}, max(1, cfg.victims()))}
 	started := time.Now()
+	always := func() bool { return true }
+	inTurn := func() bool { return time.Since(started)/round%2 == 1 }
+	var sources sync.WaitGroup
+	for stream, of := range []struct {
+		kinds []kind
+		now   func() bool
+	}{{cfg.ofClients(), always}, {cfg.ofServer(), inTurn}} {
+		n := &nemesis{Config: cfg, shared: s, r: rand.New(rand.NewPCG(cfg.Seed, uint64(stream)))}
+		sources.Go(func() { n.run(ctx, of.kinds, of.now) })
+	}
+	sources.Wait()
+	s.wg.Wait()
+	return s.failure()
+}
+
+// run lets faults of some kinds come, at instants when they may.
+func (n *nemesis) run(ctx context.Context, kinds []kind, now func() bool) {
 	for n.failure() == nil && n.wait(ctx, n.between(50*time.Millisecond, 300*time.Millisecond)) {
-		if k := n.pick(cfg.possible(time.Since(started))); k.run != nil {
+		if k := n.pick(kinds); k.run != nil && now() {
 			k.run(n, ctx)
 		}
 	}
-	n.wg.Wait()
-	return n.failure()
 }
 
 // pick returns one of the kinds, or none if there are none.
@@ -113,26 +136,26 @@ func (n *nemesis) wait(ctx context.Context, d time.Duration) bool {
 }
 
 // try notes that harm could not be done, which ends the run.
-func (n *nemesis) try(err error) {
+func (s *shared) try(err error) {
 	if err == nil {
 		return
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.err = errors.Join(n.err, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = errors.Join(s.err, err)
 }
 
 // attempt is try for what may fail because ctx has ended.
-func (n *nemesis) attempt(ctx context.Context, err error) {
+func (s *shared) attempt(ctx context.Context, err error) {
 	if ctx.Err() == nil {
-		n.try(err)
+		s.try(err)
 	}
 }
 
-func (n *nemesis) failure() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.err
+func (s *shared) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 func (n *nemesis) note(kind history.Kind, detail string) {
