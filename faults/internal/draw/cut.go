@@ -17,9 +17,9 @@ type cut struct {
 
 const (
 	around  = time.Second      // drawn before and after a violation, at least
-	longest = 30 * time.Second       // of one drawing
-	ending  = 5 * time.Second        // drawn of a history without violations
-	most    = 40                     // drawings
+	longest = 30 * time.Second // of one drawing
+	ending  = 5 * time.Second  // drawn of a history without violations
+	most    = 40               // drawings
 )
 
 // cuts returns what is drawn: the surroundings of each violation that has instants,
