@@ -28,8 +28,9 @@ func schemas(t *testing.T, db string) (n int) {
 	return n
 }
 
+// The tests that load the machine are not parallel: others measure times meanwhile.
+
 func TestTorture(t *testing.T) {
-	t.Parallel()
 	db := newPostgres(t)
 	r := quick(t, db, "doctor", "--torture", "2s")
 	r.wantStatus(0)
@@ -53,7 +54,6 @@ func TestTorture(t *testing.T) {
 }
 
 func TestTortureInterrupted(t *testing.T) {
-	t.Parallel()
 	db := newPostgres(t)
 	r := start(t, db, "doctor", "--torture", "10m")
 	until(t, "the clients work", func() bool { return schemas(t, db) == 1 })
@@ -65,7 +65,6 @@ func TestTortureInterrupted(t *testing.T) {
 }
 
 func TestTortureThatCannotBe(t *testing.T) {
-	t.Parallel()
 	for _, duration := range []string{"0s", "-1s", "long"} {
 		quick(t, newSQLite(t), "doctor", "--torture", duration).wantError(statusUsage, "--torture")
 	}
