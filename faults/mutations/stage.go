@@ -31,7 +31,6 @@ type stage struct {
 	pool     *pgxpool.Pool // of the scenario itself
 	dir      string
 	history  *history.Writer
-	acts     sync.WaitGroup // what the scenario lets run
 	watching sync.WaitGroup
 	done     chan struct{} // closed at the end
 }

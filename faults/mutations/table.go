@@ -56,6 +56,7 @@ func runAll(ctx context.Context, out io.Writer) (err error) {
 			failures[i] = r.play(ctx, server.URL())
 		})
 	}
+	intact := exploreIntact(out)
 	for _, r := range rows {
 		r.explore()
 	}
@@ -66,7 +67,7 @@ func runAll(ctx context.Context, out io.Writer) (err error) {
 		fmt.Fprintln(out, r)
 		failures[i] = errors.Join(failures[i], r.verdict())
 	}
-	return errors.Join(failures...)
+	return errors.Join(intact, errors.Join(failures...))
 }
 
 // play runs the scenario in two processes, one with the mutation and one without.
@@ -103,6 +104,24 @@ func process(ctx context.Context, url string, scenario, broken mutation.Name, mo
 	return &o, json.Unmarshal(text, &o)
 }
 
+// most is how many states are explored of each world where nothing is broken, and
+// deepest how many until a mutation must be caught.
+const most, deepest = 50_000, 600_000
+
+// exploreIntact prints how far all worlds were explored without a mutation.
+func exploreIntact(out io.Writer) error {
+	var errs []error
+	for _, bounds := range explore.Worlds() {
+		bounds.MaxStates = most
+		r := explore.Run(bounds)
+		if fmt.Fprintf(out, "- %v\n", r); r.Broken != "" {
+			errs = append(errs, fmt.Errorf("%s: %s\n%s", bounds.Name, r.Broken, r.Trace()))
+		}
+	}
+	fmt.Fprintln(out)
+	return errors.Join(errs...)
+}
+
 // explore looks for a broken rule in the world where the mutation is caught soonest.
 func (r *row) explore() {
 	world, ok := worlds[r.mutation]
@@ -111,7 +130,7 @@ func (r *row) explore() {
 	}
 	i := slices.IndexFunc(explore.Worlds(), func(b explore.Bounds) bool { return b.Name == world })
 	bounds := explore.Worlds()[i]
-	bounds.MaxStates = 600_000
+	bounds.MaxStates = deepest
 	mutation.Pick(r.mutation)
 	defer mutation.Pick("")
 	found := explore.Run(bounds)

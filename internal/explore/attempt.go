@@ -15,7 +15,7 @@ func (w *world) begin(c *client, name int) {
 	c.tried++
 	c.attempt = attempt{
 		phase: attemptAsking, name: byte(name), lease: c.lease,
-		ticket: ticketID(c.number, int(c.tried)), reads: c.trust.Reads,
+		ticket: ticketID(c.number, int(c.tried)), reads: c.trust.Reads, added: c.trust.Reads,
 	}
 	c.watcher = watcher{tracker: liveness.New()}
 }
@@ -72,7 +72,7 @@ func (w *world) answered(c *client) {
 func (w *world) hint(name int, row driver.Lock) {
 	for i := range w.people {
 		a := &w.people[i].attempt
-		if int(a.name) == name && a.place() == row.Holder && a.phase != attemptAsking && w.spent.hints < byte(w.bounds.Hints) {
+		if int(a.name) == name && a.place() == row.Holder && (a.phase == attemptWaiting || a.phase == attemptAnswered) && w.spent.hints < byte(w.bounds.Hints) {
 			a.hint = row.Fence
 		}
 	}
@@ -82,7 +82,7 @@ func (w *world) hinted(c *client) {
 	fence := c.attempt.hint
 	c.attempt.hint = 0
 	w.spent.hints++
-	w.admit(c, fence, c.attempt.reads)
+	w.admit(c, fence, c.attempt.added)
 }
 
 // admit hands the lock to the user, if it may be believed in.
@@ -92,7 +92,7 @@ func (w *world) admit(c *client, fence uint64, reads int) {
 	case nil:
 		a.phase, a.fence, a.hint, a.satisfied = attemptHolding, fence, 0, true
 	case keepalive.ErrStale:
-		a.phase, a.reads = attemptAsking, c.trust.Reads
+		a.phase, a.reads, a.added = attemptAsking, c.trust.Reads, c.trust.Reads
 	default:
 		a.phase = attemptLeaving
 	}

@@ -57,6 +57,7 @@ type attempt struct {
 	lease  driver.ID
 	ticket driver.ID
 	reads  int // of the trust, before the call was sent
+	added  int // of the trust, when notifications were first awaited
 
 	row   driver.Lock // the reply to Acquire on its way
 	epoch uint64

@@ -195,6 +195,7 @@ func (e *encoder) attempt(c *client) {
 	e.id(a.lease)
 	e.id(a.ticket)
 	e.flag(a.reads == c.trust.Reads)
+	e.flag(a.added == c.trust.Reads)
 	e.fence(a.fence)
 	e.fence(a.hint)
 	e.epoch(a.epoch)

@@ -10,6 +10,7 @@ func Worlds() []Bounds {
 		{Name: "clock", Clients: 2, Names: 1, Attempts: 1, Crashes: 1, Try: true},
 		{Name: "revocation", Clients: 2, Names: 1, Attempts: 1, Again: 1, Tolerance: -1, Revokes: 1},
 		{Name: "news", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Revokes: 1, Late: 1},
+		{Name: "notifications", Clients: 2, Names: 1, Attempts: 1, Again: 1, Tolerance: -1, Revokes: 1, Hints: 1},
 		{Name: "names", Clients: 2, Names: 2, Attempts: 1, Tolerance: -1, Crashes: 1},
 		{Name: "queue", Clients: 3, Names: 1, Attempts: 1, Tolerance: -1},
 		{Name: "failover", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Promotions: 1, Lag: 1},
