@@ -21,13 +21,15 @@ func limit() int {
 // TestNoOrderBreaksARule is the exploration. What it prints is in docs/faults.md.
 func TestNoOrderBreaksARule(t *testing.T) {
 	for _, b := range Worlds() {
-		b.MaxStates = limit()
-		started := time.Now()
-		r := Run(b)
-		t.Logf("%s; %.1f s", r, time.Since(started).Seconds())
-		if r.Broken != "" {
-			t.Errorf("%s: %s\n%s", b.Name, r.Broken, r.Trace())
-		}
+		t.Run(b.Name, func(t *testing.T) {
+			b.MaxStates = limit()
+			started := time.Now()
+			r := Run(b)
+			t.Logf("%s; %.1f s", r, time.Since(started).Seconds())
+			if r.Broken != "" {
+				t.Errorf("%s\n%s", r.Broken, r.Trace())
+			}
+		})
 	}
 }
 
