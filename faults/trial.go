@@ -85,8 +85,10 @@ func directory(keep, name string) (string, error) {
 	if keep == "" {
 		return os.MkdirTemp("", "leasehold-faults-"+name+"-")
 	}
-	dir := filepath.Join(keep, name)
-	return dir, os.MkdirAll(dir, 0o700)
+	if err := os.MkdirAll(keep, 0o700); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(keep, name+"-")
 }
 
 // work lets clients and nemeses loose for some time, and waits until the clients
@@ -122,8 +124,12 @@ func (t *trial) work(ctx context.Context, d time.Duration) (err error) {
 		return errors.Join(err, ctx.Err())
 	}
 	t.worked = time.Since(started)
-	time.Sleep(t.peace())
-	return f.End(10 * t.ttl)
+	select {
+	case <-time.After(t.peace()):
+		return f.End(10 * t.ttl)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // address is how the process in a place reaches the database.

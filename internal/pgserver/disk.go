@@ -11,6 +11,20 @@ import (
 // CanLimitDisk reports whether this process may start servers with Config.Disk.
 func CanLimitDisk() bool { return canMount() }
 
+// mount makes the data directory, if it is to be a disk of its own.
+func (s *Server) mount() error {
+	if s.disk == 0 {
+		return nil
+	}
+	if err := os.Mkdir(s.dataDir(), 0o700); err != nil {
+		return err
+	}
+	if err := mount(s.dataDir(), s.disk); err != nil {
+		return err
+	}
+	return s.owner.take(s.dataDir())
+}
+
 // Fill uses up the disk of a server with Config.Disk: it can write no more, and
 // mostly ends, until Free.
 func (s *Server) Fill() error {

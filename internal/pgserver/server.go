@@ -166,20 +166,6 @@ func (s *Server) create(ctx context.Context, fill func(context.Context) error) e
 	return err
 }
 
-// mount makes the data directory, if it is to be a disk of its own.
-func (s *Server) mount() error {
-	if s.disk == 0 {
-		return nil
-	}
-	if err := os.Mkdir(s.dataDir(), 0o700); err != nil {
-		return err
-	}
-	if err := mount(s.dataDir(), s.disk); err != nil {
-		return err
-	}
-	return s.owner.take(s.dataDir())
-}
-
 // initialise runs initdb. The files are not flushed: nobody needs them after a
 // crash of the machine. The running server does flush.
 func (s *Server) initialise(ctx context.Context) error {
