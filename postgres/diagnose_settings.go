@@ -20,7 +20,7 @@ type setting struct {
 // settingNames are those that the checks look at. Old servers lack some.
 var settingNames = []string{
 	"autovacuum", "default_transaction_isolation", "default_transaction_read_only", "fsync", "full_page_writes",
-	"idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout", "max_connections",
+	"idle_in_transaction_session_timeout", "lock_timeout", "max_connections",
 	"reserved_connections", "server_encoding", "server_version", "server_version_num", "statement_timeout",
 	"superuser_reserved_connections", "synchronous_commit", "synchronous_standby_names", "TimeZone",
 	"track_counts", "transaction_timeout",
@@ -128,10 +128,6 @@ func (x *examination) timeouts(context.Context) (driver.Finding, error) {
 			return diagnosis.Warning("raise it for role "+x.role+", or in guarded transactions",
 				"%s is %v by default (%s): our own connections are not held up by it, but a guard may be", name, d, x.settings[name].source), nil
 		}
-	}
-	if d := x.timeout("idle_session_timeout"); d > 0 {
-		return diagnosis.Warning("set idle_session_timeout = 0 for role "+x.role,
-			"idle_session_timeout is %v (%s): the server ends our connections when they listen and nothing happens", d, x.settings["idle_session_timeout"].source), nil
 	}
 	if d := x.timeout("idle_in_transaction_session_timeout"); d > 0 {
 		return diagnosis.OK("a transaction left idle is ended after %v", d), nil

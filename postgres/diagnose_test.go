@@ -184,8 +184,6 @@ func TestDiagnoseDefaultsOfADatabase(t *testing.T) {
 	found.want(t, "primary", driver.LevelProblem, "read-only by default", "(database)")
 	found.want(t, "commits", driver.LevelWarning, "local", "(database)")
 
-	found = examine(t, New(hostile(t, `idle_session_timeout = '10s'`), Config{}))
-	found.want(t, "timeouts", driver.LevelWarning, "idle_session_timeout is 10s")
 	found = examine(t, New(hostile(t, `idle_in_transaction_session_timeout = '10s'`), Config{}))
 	found.want(t, "timeouts", driver.LevelOK, "ended after 10s")
 }

@@ -121,6 +121,8 @@ const codeWarning = "01000"
 const setUpSQL = `SET statement_timeout = %[1]d; SET lock_timeout = %[2]d;
 SELECT
 	pg_catalog.set_config('idle_in_transaction_session_timeout', '%[1]d', false),
+	(SELECT count(pg_catalog.set_config(s.name, '0', false)) FROM pg_catalog.pg_settings AS s
+		WHERE s.name IN ('idle_session_timeout', 'transaction_timeout')), -- which older servers lack
 	pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
 	pg_catalog.set_config('default_transaction_deferrable', 'off', false),
 	pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit')

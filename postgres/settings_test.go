@@ -47,7 +47,7 @@ func TestHazard44_HostileDefaults(t *testing.T) {
 	pool := hostile(t,
 		`synchronous_commit = off`, `default_transaction_isolation = 'serializable'`,
 		`statement_timeout = '3ms'`, `lock_timeout = '1ms'`, `idle_in_transaction_session_timeout = '1ms'`,
-		`TimeZone = 'Pacific/Apia'`, `DateStyle = 'SQL, DMY'`, `search_path = 'nowhere'`,
+		`idle_session_timeout = '1s'`, `TimeZone = 'Pacific/Apia'`, `DateStyle = 'SQL, DMY'`, `search_path = 'nowhere'`,
 		`enable_indexscan = off`, `bytea_output = escape`, `IntervalStyle = sql_standard`)
 	store := New(pool, Config{})
 	c := newClient(t, store)
@@ -55,6 +55,7 @@ func TestHazard44_HostileDefaults(t *testing.T) {
 		for setting, want := range map[string]string{
 			"synchronous_commit": "on", "default_transaction_isolation": "read committed", "TimeZone": "UTC",
 			"transaction_isolation": "read committed", "statement_timeout": "7500ms", "lock_timeout": "500ms",
+			"idle_session_timeout": "0",
 		} {
 			if got := show(t, c.conn, l, setting); got != want {
 				t.Errorf("%s is %s, want %s", setting, got, want)
