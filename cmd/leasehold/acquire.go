@@ -59,7 +59,7 @@ func connect(ctx context.Context, j job, trouble *trouble) (*openStore, *leaseho
 	client, err := firstContact(ctx, store, leasehold.Config{
 		TTL:      j.TTL,
 		Owner:    j.Owner,
-		App:      printable("leasehold run " + filepath.Base(j.Args[0])),
+		App:      printable("leasehold " + j.verb() + " " + filepath.Base(j.Args[0])),
 		Observer: leasehold.Observer{StoreFailed: trouble.note},
 	}, j.Connect)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 // timerfd_create(2), because timers of the Go runtime stand still while the
 // machine is suspended: a deadline that passed meanwhile rings on resume.
 type alarm struct {
-	fd int
-	C  chan struct{}
+	fd   int
+	file *os.File // of fd
+	C    chan struct{}
 }
 
 func newAlarm() (*alarm, error) {
@@ -19,10 +20,13 @@ func newAlarm() (*alarm, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &alarm{fd: fd, C: make(chan struct{}, 1)}
-	go a.listen(os.NewFile(uintptr(fd), "alarm"))
+	a := &alarm{fd: fd, file: os.NewFile(uintptr(fd), "alarm"), C: make(chan struct{}, 1)}
+	go a.listen()
 	return a, nil
 }
+
+// close ends the alarm, which must not be set any more.
+func (a *alarm) close() { _ = a.file.Close() }
 
 // set moves the alarm to the instant at; 0 turns it off. A ring that was already
 // under way still comes.
@@ -31,10 +35,9 @@ func (a *alarm) set(at int64) {
 	_ = unix.TimerfdSettime(a.fd, unix.TFD_TIMER_ABSTIME, &spec, nil)
 }
 
-func (a *alarm) listen(file *os.File) {
-	defer file.Close()
+func (a *alarm) listen() {
 	for expirations := make([]byte, 8); ; {
-		if _, err := file.Read(expirations); err != nil {
+		if _, err := a.file.Read(expirations); err != nil {
 			return
 		}
 		select {

@@ -27,6 +27,9 @@ func (a *alarm) set(at int64) {
 	a.timer.Reset(time.Duration(at - elapsed()))
 }
 
+// close ends the alarm, which must not be set any more.
+func (a *alarm) close() { a.timer.Stop() }
+
 func (a *alarm) ring() {
 	select {
 	case a.C <- struct{}{}:

@@ -35,7 +35,7 @@ func newRoot(status *int) *cobra.Command {
 	flags.StringVar(&db.file, "db-file", "", "SQLite database `file`")
 	flags.DurationVar(&db.connect, "connect-timeout", 10*time.Second, "how `long` to try to reach the database at first")
 	root.AddCommand(
-		newRun(&db, status), newList(&db), newInspect(&db), newRevoke(&db), newMigrate(&db), newDoctor(&db, status), newVersion(),
+		newRun(&db, status), newElect(&db, status), newList(&db), newInspect(&db), newRevoke(&db), newMigrate(&db), newDoctor(&db, status), newVersion(),
 	)
 	return root
 }

@@ -45,7 +45,7 @@ func (k *keeper) spawnCommand() error {
 		}
 	}()
 	args := append([]string{k.job.Path}, k.job.Args...)
-	env := commandEnv(os.Environ(), k.grant.lock)
+	env := commandEnv(os.Environ(), k.job, k.grant.lock)
 	k.start = write
 	k.tree.Group, err = spawn(starterName, args, env, []int{int(read.Fd())}, commandAttr())
 	return err

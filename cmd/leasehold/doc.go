@@ -46,4 +46,10 @@
 //
 // On Linux both are child subreapers, so that descendants cannot leave their
 // tree. The lock is released when the keeper has no child left.
+//
+// # "leasehold elect"
+//
+// The front campaigns again and again, with another keeper for each term: nothing
+// of a term that was lost is left in the next. Between two terms, for --pause, the
+// front is alone and holds no connection.
 package main

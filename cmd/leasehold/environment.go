@@ -15,11 +15,14 @@ var secretVariables = []string{"PGPASSWORD", "PGSSLPASSWORD"}
 // commandEnv returns the environment of the command: ours, with what it may want
 // to know of the lock and without the database's password. $LEASEHOLD_DB itself
 // stays, so that a nested "leasehold" does not fall back to another database.
-func commandEnv(env []string, lock *leasehold.Lock) []string {
+func commandEnv(env []string, j job, lock *leasehold.Lock) []string {
 	ours := []string{
 		"LEASEHOLD_NAME=" + lock.Name(),
 		"LEASEHOLD_FENCE=" + strconv.FormatUint(lock.Fence(), 10),
 		"LEASEHOLD_OWNER=" + lock.Owner(),
+	}
+	if j.Elect {
+		ours = append(ours, "LEASEHOLD_TERM="+strconv.FormatUint(lock.Fence(), 10))
 	}
 	var out []string
 	for _, entry := range env {

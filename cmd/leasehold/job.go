@@ -2,9 +2,10 @@ package main
 
 import "time"
 
-// job is what "leasehold run" is asked to do. The front sends it to the keeper
+// job is what "leasehold run" is asked to do, and "leasehold elect" for each term. The front sends it to the keeper
 // over a socket, because arguments and environment are open to others.
 type job struct {
+	Elect       bool          `json:"elect"` // the lock is an office, its fence a term
 	Name        string        `json:"name"`
 	Database    database      `json:"database"`
 	Owner       string        `json:"owner"`
@@ -16,4 +17,12 @@ type job struct {
 	HeldStatus  int           `json:"held_status"`
 	Path        string        `json:"path"`
 	Args        []string      `json:"args"` // the first is the command as typed
+}
+
+// verb is the subcommand that the job comes from.
+func (j job) verb() string {
+	if j.Elect {
+		return "elect"
+	}
+	return "run"
 }

@@ -66,6 +66,13 @@ func newLink(fd int) (*link, error) {
 	return l, nil
 }
 
+// close ends the link, and waits for what receives from it.
+func (l *link) close() {
+	_ = l.conn.Close()
+	for range l.messages {
+	}
+}
+
 func (l *link) receive() {
 	defer close(l.messages)
 	for lines := json.NewDecoder(bufio.NewReader(l.conn)); ; {

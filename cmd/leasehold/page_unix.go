@@ -30,6 +30,11 @@ func mapPage(fd int) (*page, error) {
 	return (*page)(unsafe.Pointer(unsafe.SliceData(memory))), nil
 }
 
+// unmap gives the memory back; p must not be used any more.
+func (p *page) unmap() {
+	_ = unix.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(p)), unix.Getpagesize()))
+}
+
 // elapsed returns nanoseconds on a clock that all processes of this machine share.
 func elapsed() int64 {
 	var now unix.Timespec

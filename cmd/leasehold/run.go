@@ -79,13 +79,13 @@ func (j *job) readArgs(cmd *cobra.Command, args []string) error {
 	dash := cmd.ArgsLenAtDash()
 	switch {
 	case len(args) == 0, dash == 0:
-		return misused("run needs the NAME of a lock: leasehold run NAME -- COMMAND [ARG...]")
+		return misused("%[1]s needs a NAME: leasehold %[1]s NAME -- COMMAND [ARG...]", cmd.Name())
 	case dash < 0:
-		return misused("run needs -- between NAME and COMMAND: leasehold run NAME -- COMMAND [ARG...]")
+		return misused("%[1]s needs -- between NAME and COMMAND: leasehold %[1]s NAME -- COMMAND [ARG...]", cmd.Name())
 	case dash > 1:
-		return misused("run takes one NAME: unexpected argument %q before --", args[1])
+		return misused("%s takes one NAME: unexpected argument %q before --", cmd.Name(), args[1])
 	case len(args) == 1:
-		return misused("run needs a COMMAND after --")
+		return misused("%s needs a COMMAND after --", cmd.Name())
 	}
 	j.Name, j.Args = args[0], args[1:]
 	if err := leasehold.CheckName(j.Name); err != nil {

@@ -15,26 +15,29 @@ func otherRole([]string) (status int, ok bool) { return 0, false }
 // runJob runs the command under the lock and returns the exit status. It kills
 // the command's own process when the lock ends; its descendants, and the command
 // of a leasehold that was itself killed, run on.
-func runJob(j job) int {
+func runJob(j job) int { return stand(j).status }
+
+// stand waits for the lock and runs the command under it, once.
+func stand(j job) candidacy {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	g := acquire(ctx, j, say)
 	if g.err != nil {
 		if ctx.Err() != nil {
-			return statusSignal + 2
+			return candidacy{status: statusSignal + interrupt}
 		}
 		status, text := exitOf(g.err, j)
 		say(text)
-		return status
+		return candidacy{status: status}
 	}
 	defer g.close(j.TTL)
-	return runUnder(j, g)
+	return candidacy{status: runUnder(j, g), began: true}
 }
 
 func runUnder(j job, g grant) int {
 	cmd := exec.CommandContext(g.lock.Context(), j.Path, j.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = commandEnv(os.Environ(), g.lock)
+	cmd.Env = commandEnv(os.Environ(), j, g.lock)
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {

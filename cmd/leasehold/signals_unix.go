@@ -35,6 +35,7 @@ func endsWait(sig syscall.Signal) bool {
 // relay receives the signals to pass on.
 type relay struct {
 	incoming chan os.Signal
+	pipe     chan os.Signal // SIGPIPE
 	last     map[syscall.Signal]seen
 }
 
@@ -48,14 +49,20 @@ type seen struct {
 // left ignored, for us and for the command. SIGPIPE becomes an error of write,
 // so that a line nobody reads does not end the process.
 func newRelay(signals ...syscall.Signal) *relay {
-	r := &relay{incoming: make(chan os.Signal, 16), last: make(map[syscall.Signal]seen)}
+	r := &relay{incoming: make(chan os.Signal, 16), pipe: make(chan os.Signal, 1), last: make(map[syscall.Signal]seen)}
 	for _, sig := range signals {
 		if !signal.Ignored(sig) {
 			signal.Notify(r.incoming, sig)
 		}
 	}
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signal.Notify(r.pipe, syscall.SIGPIPE)
 	return r
+}
+
+// close ends the receiving.
+func (r *relay) close() {
+	signal.Stop(r.incoming)
+	signal.Stop(r.pipe)
 }
 
 // sameSignal is how close two signals must be to count as one that was sent to
