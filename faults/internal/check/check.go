@@ -50,6 +50,8 @@ type Remains struct {
 	Stuck []string
 	// Taken are the names whose row has a holder or a queue after that.
 	Taken []string
+	// Rows say of the names taken who is in their rows, for people.
+	Rows map[string]string
 }
 
 // Kind names a rule.

@@ -200,8 +200,10 @@ func TestViolationsAreFound(t *testing.T) {
 		"an increment after the release": {check.Counter, "was released", func(r *trial) {
 			r.find(history.LetGo, 10).At, r.find(history.Released, 10).At = 100*ms+ms/4, 100*ms+ms/2
 		}},
-		"a name that cannot be had":     {check.Ghost, "could not be acquired", func(r *trial) { r.remains.Stuck = []string{"n"} }},
-		"a row that names somebody":     {check.Ghost, "a holder or a queue", func(r *trial) { r.remains.Taken = []string{"n"} }},
+		"a name that cannot be had": {check.Ghost, "could not be acquired", func(r *trial) { r.remains.Stuck = []string{"n"} }},
+		"a row that names somebody": {check.Ghost, "ended: held by x", func(r *trial) {
+			r.remains.Taken, r.remains.Rows = []string{"n"}, map[string]string{"n": "held by x"}
+		}},
 		"a lease of a closed client":    {check.Ghost, "lease of 0.1.1", func(r *trial) { r.remains.Owners = []string{"0.1.1"} }},
 		"a lease of nobody that we had": {check.Ghost, "lease of fresh", func(r *trial) { r.remains.Owners = []string{"fresh"} }},
 	} {

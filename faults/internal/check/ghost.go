@@ -23,7 +23,7 @@ func ghosts(events []history.Event, remains Remains, ttl time.Duration) (found [
 		found = append(found, violation(Ghost, name, "it could not be acquired after all clients had ended"))
 	}
 	for _, name := range remains.Taken {
-		found = append(found, violation(Ghost, name, "it has a holder or a queue after all clients have ended"))
+		found = append(found, violation(Ghost, name, "it has a holder or a queue after all clients have ended: %s", cmp.Or(remains.Rows[name], "not known who")))
 	}
 	lives, promotions := lifetimes(events), asynchronous(events)
 	for _, owner := range remains.Owners {

@@ -4,6 +4,8 @@ package remains
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -21,9 +23,10 @@ func Read(ctx context.Context, db database.Database, names []string, ttl time.Du
 	if r.Stuck, err = stuck(ctx, db.Store(), names, ttl); err != nil {
 		return r, err
 	}
-	if r.Taken, err = taken(ctx, db.Store(), ttl); err != nil {
+	if r.Rows, err = taken(ctx, db.Store(), ttl); err != nil {
 		return r, err
 	}
+	r.Taken = slices.Sorted(maps.Keys(r.Rows))
 	if r.Counters, err = db.Counters(ctx); err != nil {
 		return r, err
 	}
@@ -64,8 +67,8 @@ func stuck(ctx context.Context, store driver.Store, names []string, ttl time.Dur
 	return stuck, ctx.Err()
 }
 
-// taken returns the names whose row names a holder or a waiter.
-func taken(ctx context.Context, store driver.Store, ttl time.Duration) ([]string, error) {
+// taken returns the names whose row names a holder or a waiter, with what it says.
+func taken(ctx context.Context, store driver.Store, ttl time.Duration) (map[string]string, error) {
 	conn, err := store.Connect(ctx, driver.Settings{TTL: ttl})
 	if err != nil {
 		return nil, err
@@ -74,11 +77,30 @@ func taken(ctx context.Context, store driver.Store, ttl time.Duration) ([]string
 	if err := errors.Join(err, conn.Close()); err != nil {
 		return nil, err
 	}
-	var taken []string
-	for l := range slices.Values(view.Locks) {
+	taken := map[string]string{}
+	for _, l := range view.Locks {
 		if l.Held() || len(l.Queue) > 0 {
-			taken = append(taken, l.Name)
+			taken[l.Name] = describe(l, view)
 		}
 	}
 	return taken, nil
+}
+
+// describe says who is in a row.
+func describe(l driver.Lock, view driver.View) string {
+	who := func(p driver.Place) string {
+		lease, alive := view.Leases[p.Lease]
+		if !alive {
+			return fmt.Sprintf("lease %v, which is gone", p.Lease)
+		}
+		return fmt.Sprintf("lease %v of %s, beat %d, renewed %v ago", p.Lease, lease.Owner, lease.Beat, lease.Age)
+	}
+	text := "held by nobody"
+	if l.Held() {
+		text = fmt.Sprintf("held for %v under fence %d by %s, marked: %t", l.Age, l.Fence, who(l.Holder), l.Mark != nil)
+	}
+	for _, p := range l.Queue {
+		text += "; waiting: " + who(p)
+	}
+	return text
 }
