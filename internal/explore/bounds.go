@@ -29,6 +29,9 @@ type Bounds struct {
 	Promotions int // of a copy that lags by up to Lag ticks
 	Lag        int
 
+	// start is what has happened already: all orders of what follows are tried.
+	start []step
+
 	// MaxStates ends the exploration; 0: never.
 	MaxStates int
 }

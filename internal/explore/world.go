@@ -33,6 +33,9 @@ func newWorld(b *Bounds) *world {
 	for i := range b.Clients {
 		w.people = append(w.people, newClient(i))
 	}
+	for _, s := range b.start {
+		w.take(s)
+	}
 	return w
 }
 

@@ -4,6 +4,11 @@ package explore
 // belong together. Their states are finite, though time is not: ages beyond all deadlines
 // are the same.
 func Worlds() []Bounds {
+	lostGrant := []step{{kind: begin}, {kind: makeCopy}, {kind: ask}, {kind: promote}}
+	lostRelease := []step{
+		{kind: begin}, {kind: ask}, {kind: begin, client: 1}, {kind: ask, client: 1},
+		{kind: makeCopy}, {kind: letGo}, {kind: leave}, {kind: promote},
+	}
 	return []Bounds{
 		{Name: "expiry", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Late: 1},
 		{Name: "losses", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Lost: 1, Crashes: 1, Cancels: 1},
@@ -14,5 +19,7 @@ func Worlds() []Bounds {
 		{Name: "names", Clients: 2, Names: 2, Attempts: 1, Tolerance: -1, Crashes: 1},
 		{Name: "queue", Clients: 3, Names: 1, Attempts: 1, Tolerance: -1},
 		{Name: "failover", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Promotions: 1, Lag: 1},
+		{Name: "lost grant", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Promotions: 1, Late: 1, start: lostGrant},
+		{Name: "lost release", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Promotions: 1, start: lostRelease},
 	}
 }
