@@ -15,6 +15,10 @@ import (
 // errLeaseEnded ends an attempt whose lease can be trusted no more.
 var errLeaseEnded = errors.New("the lease ended")
 
+// errRevokedEarly ends an attempt whose grant was revoked before its news arrived. A
+// renewal may have returned the notice of that already, so nobody would tell the holder.
+var errRevokedEarly = errors.New("the grant was revoked before it arrived")
+
 // attempt is one (name, lease, ticket): what is sent to the store, repeated until
 // its outcome is known.
 type attempt struct {
@@ -38,6 +42,7 @@ type news struct {
 	fence    uint64
 	reads    int // of the lease, before the look
 	vanished bool
+	revoked  bool
 }
 
 func newAttempt(r *request, lease *keepalive.Lease) *attempt {
@@ -75,10 +80,15 @@ func (a *attempt) obtain(ctx context.Context) (news, error) {
 			if a.request.troubled("acquire", err); !a.request.patient() {
 				return news{}, err
 			}
+		case reply.Lock.HeldBy(a.Place()) && keepalive.Revoked(&reply.Lock):
+			return news{}, errRevokedEarly
 		case reply.Lock.HeldBy(a.Place()):
 			return news{fence: reply.Lock.Fence, reads: reads}, nil
 		case a.request.wait:
 			n, err := a.await(ctx, reply.Lock)
+			if err == nil && n.revoked {
+				err = errRevokedEarly
+			}
 			if err != nil || !n.vanished {
 				return n, err
 			}

@@ -457,3 +457,40 @@ func TestCloseDeletesALeaseOfUnknownOutcome(t *testing.T) {
 		}
 	})
 }
+
+// A grant whose news comes when it was revoked already, and when the notice of that was
+// taken note of, is never believed in: nobody would tell its holder. The attempt begins
+// again, behind the others.
+func TestRevokedBeforeTheNewsOfTheGrant(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		client, operator := open(t, store, leasehold.Config{}), open(t, store, leasehold.Config{})
+		acquire(t, client, "other")
+		late := make(chan struct{})
+		store.Intercept(hold("Acquire", late))
+		granted := make(chan *leasehold.Lock)
+		go func() {
+			lock, err := client.Acquire(t.Context(), "x")
+			if err != nil {
+				t.Error(err)
+			}
+			granted <- lock
+		}()
+		synctest.Wait()
+		store.Intercept(nil)
+		info, err := operator.Get(t.Context(), "x")
+		if err != nil || info.State != leasehold.Held {
+			t.Fatalf("%+v, %v", info, err)
+		}
+		if err := operator.Revoke(t.Context(), "x", info.Fence, ""); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(ttl / 2) // a renewal returns the notice
+		close(late)
+		lock := <-granted
+		if lock.Fence() <= info.Fence {
+			t.Errorf("the grant under fence %d was revoked, and is believed in", lock.Fence())
+		}
+		lock.Close()
+		free(t, operator, "x")
+	})
+}

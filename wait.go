@@ -231,6 +231,8 @@ func (w *waiting) tell(l look, view driver.View) {
 		}
 		row := rows[a.Name]
 		switch {
+		case row != nil && row.HeldBy(a.Place()) && keepalive.Revoked(row):
+			a.tell(news{revoked: true})
 		case row != nil && row.HeldBy(a.Place()):
 			a.tell(news{fence: row.Fence, reads: reads})
 		case row != nil && row.Ahead(a.Place()) >= 0:

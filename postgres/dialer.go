@@ -57,13 +57,13 @@ func (d *dialer) dial(ctx context.Context) (*session, error) {
 		}
 	}
 	var connected atomic.Bool
-	d.prepare(cfg, s, &connected)
+	d.prepare(cfg, s.unsure, &connected)
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	connected.Store(true)
-	s.Conn = conn
+	s.Conn, s.raw = conn, socket(conn)
 	if d.pool.AfterConnect != nil {
 		if err := d.pool.AfterConnect(ctx, conn); err != nil {
 			s.discard()
@@ -77,8 +77,18 @@ func (d *dialer) dial(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
+// socket returns the connection below TLS, to close without a word to the server. (The
+// dial function does not know it: pgx may call it for hosts that it then gives up.)
+func socket(conn *pgx.Conn) net.Conn {
+	raw := conn.PgConn().Conn()
+	if secured, ok := raw.(interface{ NetConn() net.Conn }); ok {
+		return secured.NetConn()
+	}
+	return raw
+}
+
 // prepare changes a copy of the caller's connection settings to what we need.
-func (d *dialer) prepare(cfg *pgx.ConnConfig, s *session, connected *atomic.Bool) {
+func (d *dialer) prepare(cfg *pgx.ConnConfig, unsure, connected *atomic.Bool) {
 	dial := cfg.DialFunc
 	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		// pgx would dial again only to ask for the cancellation of a statement
@@ -89,14 +99,13 @@ func (d *dialer) prepare(cfg *pgx.ConnConfig, s *session, connected *atomic.Bool
 		raw, err := dial(ctx, network, addr)
 		if err == nil {
 			watchPeer(raw, d.ttl)
-			s.raw = raw
 		}
 		return raw, err
 	}
 	notice := cfg.OnNotice
 	cfg.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
 		if n.SeverityUnlocalized == "WARNING" && n.Code == codeWarning {
-			s.unsure.Store(true)
+			unsure.Store(true)
 		}
 		if notice != nil {
 			notice(conn, n)
