@@ -14,10 +14,14 @@ type linked struct {
 	once        sync.Once
 	closed      chan struct{}
 	read, write *deadline
-	held        []byte // has arrived, and waits to pass; of one reader at a time
+
+	reading sync.Mutex // held by one of several readers; guards the field below
+	held    []byte     // has arrived, and waits to pass
 }
 
 func (c *linked) Read(b []byte) (int, error) {
+	c.reading.Lock() // the first one's deadline is that of all who wait here
+	defer c.reading.Unlock()
 	if len(c.held) == 0 {
 		n, err := c.Conn.Read(b)
 		if err != nil {
