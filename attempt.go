@@ -33,8 +33,12 @@ type attempt struct {
 	// clean: the store has answered that nothing of the attempt is stored.
 	clean bool
 
+	// reads, of the lease, before the attempt was first sent. A notification names the
+	// ticket, and the ticket may be asked for again when a grant to it has ended; so
+	// none is believed once the rows were read since.
+	reads int
+
 	queued bool // guarded by waiting.mu: the store has answered that it is queued
-	reads  int  // guarded by waiting.mu: of the lease, before the attempt was sent
 }
 
 // news is what a look at the row has shown.
@@ -51,7 +55,7 @@ func newAttempt(r *request, lease *keepalive.Lease) *attempt {
 	a := &attempt{
 		Attempt: driver.Attempt{Name: r.name, Lease: lease.ID, Ticket: driver.NewID()},
 		request: r, lease: lease, news: make(chan news, 1),
-		inFlight: inFlight, clean: true,
+		inFlight: inFlight, clean: true, reads: lease.Reads(),
 	}
 	r.client.begun(a.Ticket)
 	return a

@@ -48,7 +48,6 @@ func newWaiting(c *Client) *waiting {
 func (w *waiting) add(a *attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a.reads = a.lease.Reads()
 	if w.attempts[a.Name] == nil {
 		w.attempts[a.Name] = map[*attempt]struct{}{}
 	}

@@ -92,7 +92,7 @@ func (w *world) admit(c *client, fence uint64, reads int) {
 	case nil:
 		a.phase, a.fence, a.hint, a.satisfied = attemptHolding, fence, 0, true
 	case keepalive.ErrStale:
-		a.phase, a.reads, a.added = attemptAsking, c.trust.Reads, c.trust.Reads
+		a.phase, a.reads = attemptAsking, c.trust.Reads
 	default:
 		a.phase = attemptLeaving
 	}
