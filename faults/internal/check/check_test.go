@@ -128,6 +128,11 @@ func TestNotViolations(t *testing.T) {
 			r.find(history.Closed, 0).At = 4000*ms + ttl
 			r.remains.Owners = []string{"0.1.1"}
 		},
+		"a lease left under a fault that lasted all its life": func(r *trial) {
+			r.add(history.Event{At: ms / 2, Kind: history.Fault, Detail: "no disk"})
+			r.add(history.Event{At: 9000 * ms, Kind: history.Healed, Detail: "no disk"})
+			r.remains.Owners = []string{"3.1.1"}
+		},
 		"an unknown commit that is stored": func(r *trial) { r.find(history.Acked, 10).Kind = history.Unknown },
 		"an unknown commit that is not": func(r *trial) {
 			r.add(history.Event{At: 110 * ms, Client: "0.1.1", Op: 1, Kind: history.Begun, ID: "x", Name: "n", Fence: 10})

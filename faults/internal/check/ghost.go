@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
@@ -74,10 +73,28 @@ func lifetimes(events []history.Event) map[string]*lifetime {
 }
 
 // disturbed reports whether a fault touched the client while it was open: one of
-// its process, or of the server.
+// its process, or of the server. One that lasts touches whatever is open until it is
+// healed.
 func (l *lifetime) disturbed(client string, events []history.Event) bool {
-	return slices.ContainsFunc(events, func(e history.Event) bool {
-		fault := e.Kind == history.Fault || e.Kind == history.Healed || e.Kind == history.Killed
-		return fault && (e.Client == "" || e.Client == history.Process(client)) && l.opened <= e.At && e.At <= l.closed
-	})
+	type fault struct{ client, detail string }
+	begun := map[fault]time.Duration{}
+	for _, e := range events {
+		if e.Client != "" && e.Client != history.Process(client) {
+			continue
+		}
+		from := e.At
+		switch e.Kind {
+		case history.Fault:
+			begun[fault{e.Client, e.Detail}] = e.At
+		case history.Healed:
+			from = begun[fault{e.Client, e.Detail}]
+		case history.Killed:
+		default:
+			continue
+		}
+		if from <= l.closed && l.opened <= e.At {
+			return true
+		}
+	}
+	return false
 }
