@@ -21,7 +21,8 @@ number of the term: larger than that of every term before, and equal to
 LEASEHOLD_FENCE.
 
 SIGINT, SIGTERM or SIGQUIT ends it: the command gets the signal, and when it has
-ended there is no further term. SIGHUP does the same if there is no command, or if
+ended there is no further term. From a terminal Ctrl-C goes to the command alone: it
+ends both if the command ends by it or with status 130. SIGHUP does the same if there is no command, or if
 the command ends by it; a command that goes on is taken to have read its settings
 again.
 

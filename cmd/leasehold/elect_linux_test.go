@@ -181,6 +181,28 @@ func TestElectSurvivesAHangUp(t *testing.T) {
 	lines(t, file, 4) // terms go on
 }
 
+// Each term's command has the terminal; Ctrl-Z stops all, and Ctrl-C ends all.
+func TestElectInATerminal(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, newSQLite(t))
+	s.send(`$tool elect --pause 1ms office -- sh -c 'echo begin; read line; echo "end $line"'` + "\n")
+	for _, line := range []string{"one", "two"} {
+		s.expect("\nbegin")
+		s.send(line + "\n")
+		s.expect("\nend " + line)
+	}
+	s.expect("\nbegin")
+	s.send(ctrlZ)
+	s.expect("Stopped")
+	s.send("fg\n")
+	s.expect("office")
+	s.send("three\n")
+	s.expect("\nend three")
+	s.expect("\nbegin")
+	s.send(ctrlC)
+	s.expect("130 ready> ")
+}
+
 // An outage that is longer than the TTL, and than the patience at the start, is
 // ridden out: the host leads again when the database is back.
 func TestElectRidesOutAnOutage(t *testing.T) {

@@ -40,10 +40,9 @@ type ends struct {
 	stop, hangup *relay
 }
 
-// watchEnds begins to watch. What else is relayed must not end the process while
-// there is no front; only SIGTSTP is to stop it.
+// watchEnds begins to watch. While there is no front, the runtime ignores the other
+// signals that are relayed, and SIGTSTP stops the process as it should.
 func watchEnds() ends {
-	_ = newRelay(syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
 	return ends{
 		stop:   newRelay(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT),
 		hangup: newRelay(syscall.SIGHUP),
@@ -51,19 +50,22 @@ func watchEnds() ends {
 }
 
 // came reports whether a signal has ended the election with that candidacy. A
-// hang-up that the command survived does not.
+// hang-up that the command survived does not. An interrupt from a terminal goes to
+// the command alone, whose end by it tells of it.
 func (e ends) came(c candidacy) bool {
-	for ended := false; ; {
+	for ended := c.endedBy(syscall.SIGINT) || c.endedBy(syscall.SIGQUIT); ; {
 		select {
 		case <-e.stop.incoming:
 			return true
 		case <-e.hangup.incoming:
-			ended = c.status == statusSignal+int(syscall.SIGHUP)
+			ended = ended || c.endedBy(syscall.SIGHUP)
 		default:
 			return ended
 		}
 	}
 }
+
+func (c candidacy) endedBy(sig syscall.Signal) bool { return c.status == statusSignal+int(sig) }
 
 // within waits for pause, and returns the number of the signal that came before, or
 // 0.
