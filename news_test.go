@@ -119,3 +119,44 @@ func TestRevokedBeforeTheNewsOfTheGrant(t *testing.T) {
 		free(t, operator, "x")
 	})
 }
+
+// The same where a look shows it: what the row shows as revoked is never handed out.
+func TestRevokedBeforeTheLookThatShowsTheGrant(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		deaf, err := leasehold.Open(t.Context(), deafened{store}, leasehold.Config{TTL: ttl})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { deaf.Close() })
+		operator := open(t, store, leasehold.Config{})
+		first := acquire(t, operator, "x")
+		granted := make(chan *leasehold.Lock, 1)
+		go func() {
+			lock, _ := deaf.Acquire(t.Context(), "x")
+			granted <- lock
+		}()
+		synctest.Wait()
+		first.Close()
+		info, err := operator.Get(t.Context(), "x")
+		if err != nil || info.Fence <= first.Fence() {
+			t.Fatalf("%+v, %v", info, err)
+		}
+		if err := operator.Revoke(t.Context(), "x", info.Fence, ""); err != nil {
+			t.Fatal(err)
+		}
+		lock := <-granted
+		if lock.Fence() <= info.Fence {
+			t.Errorf("the grant under fence %d was revoked, and is handed out", lock.Fence())
+		}
+		lock.Close()
+		free(t, operator, "x")
+	})
+}
+
+// deafened is a store without notifications.
+type deafened struct{ driver.Store }
+
+func (d deafened) Connect(ctx context.Context, s driver.Settings) (driver.Conn, error) {
+	conn, err := d.Store.Connect(ctx, s)
+	return struct{ driver.Conn }{conn}, err
+}

@@ -165,3 +165,26 @@ func TestMaxTTL(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A lease that is being made at the same moment is reckoned with: the change of the cap
+// waits for it.
+func TestMaxTTLWaitsForALeaseInTheMaking(t *testing.T) {
+	t.Parallel()
+	store, pool, schema := graced(t, time.Minute)
+	c := tolerant(t, store, 0)
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	if _, err := tx.Exec(t.Context(), c.told.createLease, driver.NewID().String(), int64(10_000), "o", "h", 1, "a", nil); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- store.SetMaxTTL(t.Context(), time.Second) }()
+	await(t, "the change waits", func() bool { return waiting(t, pool, schema) == 1 })
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantPermanent(t, <-done, "in use")
+}
