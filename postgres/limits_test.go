@@ -317,6 +317,7 @@ func TestPlansFindRowsByKey(t *testing.T) {
 		"renew_lease": {c.told.renewLease, id + `, ''`},
 		"end_lease":   {c.told.endLease, id + `, true, null, null`},
 		"acquire":     {c.told.acquire, `'a', ` + id + `, ` + id + `, true, ''`},
+		"pass":        {c.told.pass, `'a', ` + id + `, ` + id + `, ''`},
 		"release":     {c.told.release, `'a', ` + id + `, ` + id + `, ''`},
 		"take_over":   {c.told.takeOver, `'a', ARRAY[` + id + `]::uuid[], 0, ''`},
 		"revoke":      {c.told.revoke, `'a', 1, '', ''`},

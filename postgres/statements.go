@@ -31,6 +31,7 @@ func newStatements(cfg Config) *statements {
 		}
 		return cfg.render(mutated(name, stripComments(string(text))))
 	}
+	rows := read("read_rows") // what each reading returns of the rows it chose
 	return &statements{
 		createLease: read("create_lease"),
 		renewLease:  read("renew_lease"),
@@ -40,9 +41,9 @@ func newStatements(cfg Config) *statements {
 		release:     read("release"),
 		takeOver:    read("take_over"),
 		revoke:      read("revoke"),
-		readNames:   read("read_names"),
-		readPage:    read("read_page"),
-		readLease:   read("read_lease"),
+		readNames:   read("read_names") + rows,
+		readPage:    read("read_page") + rows,
+		readLease:   read("read_lease") + rows,
 		readMeta:    read("read_meta"),
 		recordEpoch: read("record_epoch"),
 		newEpoch:    read("new_epoch"),

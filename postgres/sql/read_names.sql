@@ -1,31 +1,8 @@
--- Invariant: locks and the leases they name are of one snapshot, so a lease that is
--- named and not returned is gone. No row is locked.
+-- Which locks are read; read_rows.sql follows.
 --
 -- $1 names
 WITH page AS MATERIALIZED (
     SELECT l.*
     FROM leasehold.lock AS l
     WHERE l.name = ANY ($1::text[])
-)
-SELECT
-    e.number,
-    l.name, l.fence, l.holder_lease, l.holder_ticket, l.granted_at,
-    (extract(epoch FROM clock_timestamp() - l.granted_at) * 1000000)::bigint,
-    l.mark_by, l.mark_reason, l.marked_at,
-    (extract(epoch FROM clock_timestamp() - l.marked_at) * 1000000)::bigint,
-    l.queue_leases, l.queue_tickets,
-    NULL::uuid, NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::integer, NULL::text, NULL::bigint
-FROM leasehold.epoch AS e
-LEFT JOIN page AS l ON true
-UNION ALL
-SELECT
-    NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    s.id, s.beat, s.ttl_ms, s.owner, s.host, s.pid, s.app,
-    (extract(epoch FROM clock_timestamp() - s.renewed_at) * 1000000)::bigint
-FROM leasehold.lease AS s
-WHERE s.id IN (
-    SELECT p.holder_lease FROM page AS p
-    UNION ALL
-    SELECT unnest(p.queue_leases) FROM page AS p
 )
