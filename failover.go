@@ -86,11 +86,7 @@ func (c *Client) exorcise(lease *keepalive.Lease) {
 
 // releaseUnknown lets go of the places in the row that are the lease's and not known.
 func (c *Client) releaseUnknown(lease *keepalive.Lease, l driver.Lock) {
-	places := l.Queue
-	if l.Held() {
-		places = append([]driver.Place{l.Holder}, l.Queue...)
-	}
-	for _, p := range places {
+	for p := range l.Places() {
 		if p.Lease == lease.ID && !c.knows(p.Ticket) {
 			a := driver.Attempt{Name: l.Name, Lease: p.Lease, Ticket: p.Ticket}
 			c.spawn(func() { c.letGo(lease, a, func() {}) })

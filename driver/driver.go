@@ -49,39 +49,43 @@ type Conn interface {
 	// one takes it over.
 	EndLease(ctx context.Context, id ID, grounds Grounds) (bool, error)
 
-	// Acquire grants the lock to the attempt if it is free, and otherwise, if
-	// wait is set, appends the attempt to the queue. If the attempt already
-	// holds or waits, nothing changes. The reply is the row after the call; the
-	// lock is granted if and only if reply.Lock.HeldBy(attempt.Place()).
-	// ErrLeaseGone: the attempt's lease has no row; nothing was changed. One
-	// round trip.
+	// Acquire grants the lock to the attempt if its terms fit beside those who
+	// hold and nobody waits, and otherwise, if wait is set, appends the attempt to
+	// the queue. If the attempt already holds or waits, nothing changes, whatever
+	// its terms. The reply is the row after the call; the lock is granted if and
+	// only if reply.Lock.HeldBy(attempt.Place()). ErrLeaseGone: the attempt's lease
+	// has no row; *ModeError: the name is in use in another way; ErrUnsupported: the
+	// store lacks the mode; nothing was changed. One round trip.
 	//
 	// After a change of the store's incarnation that may have lost grants, nothing
-	// is granted until every trust from before is over. While that lasts Acquire of
-	// a free lock, or one that would queue, returns an error that is not permanent,
-	// Release with somebody in the queue reports Busy, and TakeOver hands nothing
+	// is granted until every trust from before is over. While that lasts Acquire that
+	// would grant or queue returns an error that is not permanent, Release that would
+	// make room for somebody in the queue reports Busy, and TakeOver hands nothing
 	// over. The Conn ends the pause itself, in a call that finds its time over.
 	Acquire(ctx context.Context, attempt Attempt, wait bool) (Reply, error)
 
-	// Release ends the attempt. If it holds, the holder is cleared and the lock
-	// handed to the head of the queue in the same write, with a new fence, and
-	// that one client is notified. If it waits, it leaves the queue. Anything
-	// else changes nothing. One round trip.
+	// Release ends the attempt: what it holds it gives up, and if it waits, it leaves
+	// the queue. Those at the head of the queue for whom that makes room are granted
+	// the lock in the same write, each with a new fence, and only their clients are
+	// notified. One round trip.
 	Release(ctx context.Context, attempt Attempt) (Outcome, error)
 
-	// TakeOver removes from a lock what has ended: a holder or waiters whose
-	// lease is among gone, and a holder whose grant under the fence ended was
-	// revoked (0: none), and hands a lock so freed to the head of what remains
-	// of the queue, with a new fence, notifying that one client. It does
-	// nothing while a guard of the holder's is in progress: the caller tries
-	// again. The caller has shown in an earlier call that the gone leases have
-	// no row, and that the revoked grant's time is over or waived.
+	// TakeOver removes from a lock what has ended: holders and waiters whose
+	// lease is among gone, and the holder whose grant under the fence ended was
+	// revoked (0: none), and grants the lock to those at the head of what remains
+	// of the queue for whom there is room, as Release does. So with neither it
+	// serves a lock whose minimum hold is over. It does nothing while a guard of
+	// the holder's is in progress: the caller tries again. The caller has shown in
+	// an earlier call that the gone leases have no row, and that the revoked
+	// grant's time is over or waived.
 	TakeOver(ctx context.Context, name string, gone []ID, ended uint64) error
 
 	// Revoke marks the grant of name under fence as revoked, raises the notice
 	// of the holder's lease in the same transaction, and notifies its client.
 	// ErrNotHeld: nobody holds name under fence. Marking twice keeps the first
-	// mark. The caller ends the grant later, with TakeOver.
+	// mark. The caller ends the grant later, with TakeOver. Where the holder of that
+	// grant has gone and only its minimum hold keeps the lock taken, that ends at
+	// once.
 	Revoke(ctx context.Context, name string, fence uint64, mark Mark) error
 
 	// Read returns rows, with the leases they name, from one snapshot, and
@@ -126,8 +130,8 @@ const (
 	// Cancelled: the attempt waited; now it does not.
 	Cancelled
 	// Busy: the attempt holds, but its row is locked by somebody else (a
-	// guarded transaction in progress), or it would be handed over and nothing is
-	// granted now. Nothing was changed; call again.
+	// guarded transaction in progress), or its end would make room for somebody and
+	// nothing is granted now. Nothing was changed; call again.
 	Busy
 )
 
@@ -186,6 +190,14 @@ type Inheritor interface {
 	// process that inherits it keeps the lease alive too. The caller does not
 	// close it.
 	LeaseFile(id ID) (*os.File, error)
+}
+
+// DataKeeper is implemented by a Conn whose store keeps data with a lock.
+type DataKeeper interface {
+	// SetData sets the data of the lock that the attempt holds; none clears it. It
+	// stays until the last holder goes, or if keep is set, until it is set again.
+	// ErrNotHeld: the attempt does not hold; nothing was changed. One write.
+	SetData(ctx context.Context, attempt Attempt, data []byte, keep bool) error
 }
 
 // Hold is a lock in a client's hand, as backends see it: what a guard checks.

@@ -11,8 +11,28 @@ import (
 var ErrLeaseGone = errors.New("lease gone")
 
 // ErrNotHeld is returned by Revoke when the name is not held under the fence
-// given. Nothing was changed.
+// given, and by SetData when it is not held by the attempt. Nothing was changed.
 var ErrNotHeld = errors.New("not held")
+
+// ErrUnsupported is returned, marked by Permanent, when the store cannot offer what is
+// asked for. Nothing was changed.
+var ErrUnsupported = errors.New("this store does not offer that")
+
+// ModeError is returned by Acquire, marked by Permanent, when the name is in use in a way
+// that the attempt's terms do not agree with. Nothing was changed. The attempt would agree
+// once nobody uses the name any more.
+type ModeError struct {
+	// Limit is that of the permits that are in use; 0: the name is in use as a lock,
+	// which one holds alone or many share.
+	Limit int
+}
+
+func (e *ModeError) Error() string {
+	if e.Limit == 0 {
+		return "the name is in use as a lock, and not with permits"
+	}
+	return fmt.Sprintf("the name is in use with %d permits", e.Limit)
+}
 
 // TTLError is returned by Connect, marked by Permanent, when the client's TTL is above
 // the cap that is stored with the store. By the same rule CreateLease makes no row.

@@ -1,74 +1,122 @@
 package driver
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
 
 // Attempt is one request for a name, from request to release. Release and
-// cancel name exactly this triple, so nothing that was not granted to it can
-// be released by it.
+// cancel name exactly the triple (name, lease, ticket), so nothing that was not
+// granted to it can be released by it.
 type Attempt struct {
 	Name   string
 	Lease  ID
 	Ticket ID
+	// Terms are what is asked for. Only Acquire reads them.
+	Terms Terms
 }
 
-// Place is one entry of a queue, or the holder: who, by lease and ticket.
+// Place is one entry of a row: who, by lease and ticket.
 type Place struct {
 	Lease  ID
 	Ticket ID
 }
 
-// Place returns the attempt without its name.
+// Place returns who makes the attempt.
 func (a Attempt) Place() Place { return Place{Lease: a.Lease, Ticket: a.Ticket} }
+
+// Waiter is one entry of a queue, with what it waits for.
+type Waiter struct {
+	Place
+	Terms Terms
+}
 
 // Lock is a lock's row. The zero Lock with a Name is a name never locked.
 //
-// A row without a holder has an empty queue: whoever clears the holder promotes
-// the head of the queue in the same write.
+// A name in use is either a lock, held by one alone or shared by many, or it has
+// permits, with one limit; when nobody uses it, it is neither.
+//
+// The head of the queue never fits beside those who hold: whoever makes room
+// grants it in the same write. Only while a row is kept, nobody may hold it and yet
+// some wait.
 type Lock struct {
 	Name string
 	// Fence is the fence of the last grant; 0 before the first. It outlives
 	// the release.
 	Fence uint64
-	// Holder is zero when the lock is free.
+	// Holder is who holds the lock alone, under Fence; zero if nobody does.
 	Holder Place
-	// Since is the instant of the last grant, by the store's clock, and Age
+	// Since is the instant of the holder's grant, by the store's clock, and Age
 	// the time from then to the read, by the same clock. Both are for people:
-	// nothing is decided by them. Zero when free.
+	// nothing is decided by them. Zero without a holder.
 	Since time.Time
 	Age   time.Duration
-	// Mark is not nil when the grant in force was revoked.
+	// Mark is not nil when the holder's grant was revoked.
 	Mark *Mark
+	// Members are those who share the lock or hold its permits, in the order of
+	// their grants. There are none while there is a holder.
+	Members []Grant
+	// Limit is that of the permits that are held or waited for; 0 if there are none.
+	Limit int
 	// Queue holds the waiters, first come first.
-	Queue []Place
+	Queue []Waiter
+
+	// KeptUntil is the instant, by the store's clock, until which the lock stays taken,
+	// whatever becomes of the holder who asked for that; zero: nobody did. Kept is
+	// the time from the read to then, by the same clock, if nobody holds the lock
+	// any more; 0: it is not kept, or not any longer. A row with a queue that is not
+	// any longer kept waits for the next call on it, for which TakeOver of nothing
+	// will do.
+	KeptUntil time.Time
+	Kept      time.Duration
+
+	// Data is what a holder stored with the lock. It is cleared when the last
+	// holder goes, unless KeepData is set.
+	Data     []byte
+	KeepData bool
 }
-
-// Held reports whether the lock has a holder.
-func (l *Lock) Held() bool { return !l.Holder.Ticket.IsZero() }
-
-// HeldBy reports whether p is the holder.
-func (l *Lock) HeldBy(p Place) bool { return l.Held() && l.Holder == p }
 
 // Ahead returns how many waiters stand before p in the queue, or -1 if p is not
-// in it. The holder is not counted.
-func (l *Lock) Ahead(p Place) int { return slices.Index(l.Queue, p) }
-
-// Names reports whether the row names the lease, as holder or in the queue.
-func (l *Lock) Names(lease ID) bool {
-	return l.Held() && l.Holder.Lease == lease ||
-		slices.ContainsFunc(l.Queue, func(p Place) bool { return p.Lease == lease })
+// in it. Those who hold are not counted.
+func (l *Lock) Ahead(p Place) int {
+	return slices.IndexFunc(l.Queue, func(w Waiter) bool { return w.Place == p })
 }
 
-// Mark says that a grant was revoked, by whom and why.
-type Mark struct {
-	By     string
-	Reason string
-	// At is the instant of the mark by the store's clock, which sets it, and
-	// Age the time from then to the read.
-	At  time.Time
-	Age time.Duration
+// Places yields everybody in the row: those who hold, then those who wait.
+func (l *Lock) Places() iter.Seq[Place] {
+	return func(yield func(Place) bool) {
+		if !l.Holder.Ticket.IsZero() && !yield(l.Holder) {
+			return
+		}
+		for _, g := range l.Members {
+			if !yield(g.Place) {
+				return
+			}
+		}
+		for _, w := range l.Queue {
+			if !yield(w.Place) {
+				return
+			}
+		}
+	}
+}
+
+// Names reports whether the lease is in the row, as a holder or in the queue.
+func (l *Lock) Names(lease ID) bool {
+	for p := range l.Places() {
+		if p.Lease == lease {
+			return true
+		}
+	}
+	return false
+}
+
+// Plain reports whether the row holds nothing but a holder of the lock alone and
+// waiters for that: no member, no other terms, no minimum hold, no data.
+func (l *Lock) Plain() bool {
+	return len(l.Members) == 0 && l.Limit == 0 && l.KeptUntil.IsZero() && len(l.Data) == 0 &&
+		!slices.ContainsFunc(l.Queue, func(w Waiter) bool { return w.Terms != Terms{} })
 }
 
 // Lease is what a client states about itself when it makes a lease.
@@ -77,6 +125,9 @@ type Lease struct {
 	TTL   time.Duration // whole milliseconds
 	Owner string
 	Info  Info
+	// Fixed: its client does not renew it by itself, so it ends with its TTL though
+	// the client lives; and the store's cap on TTLs does not apply to it.
+	Fixed bool
 }
 
 // Info says where a lease's client runs. For people; nothing is decided by it.

@@ -66,8 +66,8 @@ type crowd struct {
 // wait is one attempt that was queued, as it ended.
 type wait struct {
 	driver.Attempt
-	ahead []driver.Place // in the queue before it, when it joined
-	fence uint64         // 0: cancelled, or died
+	ahead []driver.Waiter // in the queue before it, when it joined
+	fence uint64          // 0: cancelled, or died
 }
 
 func newCrowd(w *world, names ...string) *crowd {
@@ -233,7 +233,7 @@ func (a *actor) look(name string) driver.Lock {
 // goneOf returns the leases that a row names and its view lacks.
 func goneOf(view driver.View, lock driver.Lock) []driver.ID {
 	var gone []driver.ID
-	for _, p := range append([]driver.Place{lock.Holder}, lock.Queue...) {
+	for p := range lock.Places() {
 		if _, lives := view.Leases[p.Lease]; !lives && !p.Lease.IsZero() {
 			gone = append(gone, p.Lease)
 		}
@@ -299,8 +299,8 @@ func (c *crowd) checkOrder() {
 	}
 	judged := 0
 	for _, w := range c.waits {
-		for _, p := range w.ahead {
-			first := fences[key(w.Name, p)]
+		for _, before := range w.ahead {
+			first := fences[key(w.Name, before.Place)]
 			if first == 0 || w.fence == 0 {
 				continue
 			}

@@ -158,7 +158,7 @@ type lostWaiter struct{ driver.Conn }
 
 func (c lostWaiter) Release(ctx context.Context, a driver.Attempt) (driver.Outcome, error) {
 	if row := peek(ctx, c.Conn, a.Name); row.HeldBy(a.Place()) && len(row.Queue) > 1 {
-		_, _ = c.Conn.Release(ctx, at(a.Name, row.Queue[0]))
+		_, _ = c.Conn.Release(ctx, at(a.Name, row.Queue[0].Place))
 	}
 	return c.Conn.Release(ctx, a)
 }
@@ -214,7 +214,7 @@ type lastFirst struct{ driver.Conn }
 
 func (c lastFirst) Release(ctx context.Context, a driver.Attempt) (driver.Outcome, error) {
 	if row := peek(ctx, c.Conn, a.Name); row.HeldBy(a.Place()) && len(row.Queue) > 1 {
-		head := at(a.Name, row.Queue[0])
+		head := at(a.Name, row.Queue[0].Place)
 		_, _ = c.Conn.Release(ctx, head)
 		_, _ = c.Conn.Acquire(ctx, head, true)
 	}
@@ -226,7 +226,7 @@ type openRelease struct{ driver.Conn }
 
 func (c openRelease) Release(ctx context.Context, a driver.Attempt) (driver.Outcome, error) {
 	row := peek(ctx, c.Conn, a.Name)
-	for _, p := range append([]driver.Place{row.Holder}, row.Queue...) {
+	for p := range row.Places() {
 		if p.Ticket == a.Ticket {
 			a.Lease = p.Lease
 		}

@@ -366,7 +366,7 @@ func (m *model) compare() {
 // leasesOf checks that the view shows the living leases of a row, and no other.
 func (m *model) leasesOf(view driver.View, lock driver.Lock) {
 	m.Helper()
-	for _, p := range append([]driver.Place{lock.Holder}, lock.Queue...) {
+	for p := range lock.Places() {
 		lives := slices.ContainsFunc(m.clients, func(c *modelClient) bool { return c.lease.ID == p.Lease })
 		if _, shown := view.Leases[p.Lease]; shown != lives {
 			m.failf("lease %v of %q: shown %v, lives %v", p.Lease, lock.Name, shown, lives)

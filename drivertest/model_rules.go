@@ -39,10 +39,5 @@ func (m *model) checkRules(after driver.Lock) {
 	}
 }
 
-// everybody returns the holder and the waiters.
-func everybody(lock driver.Lock) []driver.Place {
-	if !lock.Held() {
-		return nil
-	}
-	return append([]driver.Place{lock.Holder}, lock.Queue...)
-}
+// everybody returns those who hold and the waiters.
+func everybody(lock driver.Lock) []driver.Place { return slices.Collect(lock.Places()) }

@@ -201,8 +201,8 @@ func (w *world) wantRow(name string, holder driver.Attempt, queue ...driver.Atte
 	if row.Holder != holder.Place() {
 		w.Fatalf("holder of %q: %v, want %v", name, row.Holder, holder.Place())
 	}
-	if !slices.Equal(row.Queue, places(queue)) {
-		w.Fatalf("queue of %q: %v, want %v", name, row.Queue, places(queue))
+	if !slices.Equal(row.Queue, waiters(queue)) {
+		w.Fatalf("queue of %q: %v, want %v", name, row.Queue, waiters(queue))
 	}
 	return row
 }
@@ -226,12 +226,12 @@ func (w *world) wantNone(name string) {
 // nobody is the holder of a free lock.
 var nobody driver.Attempt
 
-func places(attempts []driver.Attempt) []driver.Place {
-	var ps []driver.Place
+func waiters(attempts []driver.Attempt) []driver.Waiter {
+	var ws []driver.Waiter
 	for _, a := range attempts {
-		ps = append(ps, a.Place())
+		ws = append(ws, driver.Waiter{Place: a.Place(), Terms: a.Terms})
 	}
-	return ps
+	return ws
 }
 
 // sameRow compares what is stored; ages differ from read to read.

@@ -242,7 +242,7 @@ func (s *Store) match(q driver.Query) []string {
 
 // describe adds the leases that l names, as far as they exist.
 func (s *Store) describe(leases map[driver.ID]driver.LeaseState, l driver.Lock) {
-	for _, p := range append([]driver.Place{l.Holder}, l.Queue...) {
+	for p := range l.Places() {
 		if row, ok := s.leases[p.Lease]; ok {
 			leases[p.Lease] = driver.LeaseState{Lease: row.Lease, Beat: row.beat, Age: time.Since(row.renewed)}
 		}

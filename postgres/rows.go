@@ -43,7 +43,7 @@ func (r *lockRow) lock() (driver.Lock, error) {
 		l.Mark = &driver.Mark{By: *r.markBy, Reason: *r.markFor, At: *r.markedAt, Age: microseconds(*r.markAge)}
 	}
 	for i, ticket := range r.tickets {
-		l.Queue = append(l.Queue, driver.Place{Lease: r.leases[i], Ticket: ticket})
+		l.Queue = append(l.Queue, driver.Waiter{Place: driver.Place{Lease: r.leases[i], Ticket: ticket}})
 	}
 	return l, nil
 }

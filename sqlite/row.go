@@ -65,7 +65,7 @@ func (t *tx) decode(r row) (*driver.Lock, error) {
 		if l.HeldBy(p) || l.Ahead(p) >= 0 {
 			return nil, corrupt("lock", l.Name, "an attempt occurs twice")
 		}
-		l.Queue = append(l.Queue, p)
+		l.Queue = append(l.Queue, driver.Waiter{Place: p})
 	}
 	return l, nil
 }

@@ -118,7 +118,7 @@ func (w *world) leave(c *client, lost bool) {
 func (w *world) exorcise(c *client) {
 	left := false
 	for i, l := range w.db.locks {
-		for _, p := range append([]driver.Place{l.Holder}, l.Queue...) {
+		for p := range l.Places() {
 			if p.Lease == c.lease && !p.Ticket.IsZero() && (p.Ticket != c.attempt.ticket || !c.attempt.open()) {
 				left = !w.release(i, p) || left
 			}

@@ -147,7 +147,7 @@ func (d *database) read(now int) driver.View {
 			m.Age = instant(now).Sub(m.At)
 			l.Mark = &m
 		}
-		for _, p := range append([]driver.Place{l.Holder}, l.Queue...) {
+		for p := range l.Places() {
 			if r := d.lease(p.Lease); r != nil {
 				v.Leases[r.id] = driver.LeaseState{
 					Lease: driver.Lease{ID: r.id, TTL: ttl}, Beat: r.beat,

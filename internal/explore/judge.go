@@ -55,7 +55,7 @@ func (w *world) brokenAt(name int) string {
 		return fmt.Sprintf("%q is free, and somebody waits", l.Name)
 	}
 	for i, p := range l.Queue {
-		if p == l.Holder || l.Ahead(p) != i {
+		if p.Place == l.Holder || l.Ahead(p.Place) != i {
 			return fmt.Sprintf("%q has ticket %s twice", l.Name, nameOf(p.Ticket))
 		}
 	}

@@ -102,10 +102,7 @@ func Gone(l driver.Lock, view driver.View, ended []driver.ID) []driver.ID {
 			gone = append(gone, p.Lease)
 		}
 	}
-	if l.Held() {
-		add(l.Holder)
-	}
-	for _, p := range l.Queue {
+	for p := range l.Places() {
 		add(p)
 	}
 	return gone

@@ -116,7 +116,7 @@ func TestNextLookComesJustAfterTheNextRenewal(t *testing.T) {
 
 func TestGone(t *testing.T) {
 	a, b, c := driver.ID{1}, driver.ID{2}, driver.ID{3}
-	l := driver.Lock{Holder: driver.Place{Lease: a, Ticket: a}, Queue: []driver.Place{{Lease: b}, {Lease: c}, {Lease: b}}}
+	l := driver.Lock{Holder: driver.Place{Lease: a, Ticket: a}, Queue: []driver.Waiter{{Place: driver.Place{Lease: b}}, {Place: driver.Place{Lease: c}}, {Place: driver.Place{Lease: b}}}}
 	v := driver.View{Leases: map[driver.ID]driver.LeaseState{a: {}, c: {}}}
 	gone := Gone(l, v, []driver.ID{a})
 	if len(gone) != 2 || gone[0] != a || gone[1] != b {

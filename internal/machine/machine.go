@@ -48,7 +48,7 @@ func Acquire(l *driver.Lock, p driver.Place, wait bool, now time.Time) bool {
 		grant(l, p, now)
 		return true
 	case wait:
-		l.Queue = append(slices.Clip(l.Queue), p)
+		l.Queue = append(slices.Clip(l.Queue), driver.Waiter{Place: p})
 		return true
 	default:
 		return false
@@ -80,7 +80,7 @@ func TakeOver(l *driver.Lock, gone []driver.ID, ended uint64, now time.Time) boo
 	isGone := func(p driver.Place) bool { return slices.Contains(gone, p.Lease) }
 	anybody := mutation.On(mutation.TakeOverFromAnybody) && len(gone) > 0
 	before := len(l.Queue)
-	l.Queue = slices.DeleteFunc(slices.Clone(l.Queue), isGone)
+	l.Queue = slices.DeleteFunc(slices.Clone(l.Queue), func(w driver.Waiter) bool { return isGone(w.Place) })
 	changed := len(l.Queue) != before
 	if l.Held() && (anybody || isGone(l.Holder) || l.Mark != nil && l.Fence == ended) {
 		pass(l, now)
@@ -109,7 +109,7 @@ func pass(l *driver.Lock, now time.Time) {
 	if len(l.Queue) > 0 {
 		head := l.Queue[0]
 		l.Queue = slices.Clone(l.Queue[1:])
-		grant(l, head, now)
+		grant(l, head.Place, now)
 	}
 }
 

@@ -100,7 +100,7 @@ func describe(l driver.Lock, view driver.View) string {
 		text = fmt.Sprintf("held for %v under fence %d by %s, marked: %t", l.Age, l.Fence, who(l.Holder), l.Mark != nil)
 	}
 	for _, p := range l.Queue {
-		text += "; waiting: " + who(p)
+		text += "; waiting: " + who(p.Place)
 	}
 	return text
 }

@@ -77,7 +77,7 @@ func (w *world) call(t *rapid.T, transition func(l *driver.Lock) (changed bool))
 
 // canonical removes the difference between no queue and an empty one.
 func canonical(l driver.Lock) driver.Lock {
-	l.Queue = append([]driver.Place{}, l.Queue...)
+	l.Queue = append([]driver.Waiter{}, l.Queue...)
 	return l
 }
 
@@ -109,13 +109,10 @@ func (w *world) judgeGrant(t *rapid.T, before, after driver.Lock) {
 // judgeRow compares the row with the line, entry by entry: this is exclusion,
 // FIFO, no lost waiter and no ghost at once.
 func (w *world) judgeRow(t *rapid.T) {
-	var row []driver.Place
-	if w.row.Held() {
-		row = append(row, w.row.Holder)
-	} else if len(w.row.Queue) > 0 {
+	if !w.row.Held() && len(w.row.Queue) > 0 {
 		t.Fatalf("waiters of a free lock: %+v", w.row)
 	}
-	if row = append(row, w.row.Queue...); !slices.Equal(row, w.line) {
+	if row := slices.Collect(w.row.Places()); !slices.Equal(row, w.line) {
 		t.Fatalf("the row has %v, and %v asked and did not leave", row, w.line)
 	}
 	if (w.row.Mark != nil) != w.marked {
