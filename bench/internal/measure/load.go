@@ -1,0 +1,81 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// warmUp is what each turn begins with and does not count.
+const warmUp = 50 * time.Millisecond
+
+// counter is counted by one goroutine, on a cache line of its own.
+type counter struct {
+	atomic.Int64
+	_ [120]byte
+}
+
+// rate lets goroutines repeat a cycle and returns how many they complete in a second
+// of the window, during which all of them are at work.
+func rate(ctx context.Context, goroutines int, window time.Duration, cycle func(ctx context.Context, i int) error) (float64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	counters := make([]counter, goroutines)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for i := range counters {
+		wg.Go(func() {
+			for !stop.Load() {
+				if err := cycle(ctx, i); err != nil {
+					cancel(err) // the first one is the cause
+					return
+				}
+				counters[i].Add(1)
+			}
+		})
+	}
+	pause(ctx, warmUp)
+	start, before := time.Now(), total(counters)
+	pause(ctx, window)
+	took, done := time.Since(start), total(counters)-before
+	stop.Store(true)
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return 0, err
+	}
+	if done == 0 {
+		return 0, errors.New("not one cycle was completed")
+	}
+	return float64(done) / took.Seconds(), nil
+}
+
+func total(counters []counter) int64 {
+	var sum int64
+	for i := range counters {
+		sum += counters[i].Load()
+	}
+	return sum
+}
+
+// pause sleeps until d has passed or ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// once lets each goroutine do one cycle.
+func once(ctx context.Context, goroutines int, cycle func(ctx context.Context, i int) error) error {
+	errs := make([]error, goroutines)
+	var wg sync.WaitGroup
+	for i := range goroutines {
+		wg.Go(func() { errs[i] = cycle(ctx, i) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
