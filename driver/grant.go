@@ -54,6 +54,16 @@ func (l *Lock) GrantOf(p Place) (Grant, bool) {
 	}
 }
 
+// GrantUnder returns the grant in force under the fence.
+func (l *Lock) GrantUnder(fence uint64) (Grant, bool) {
+	for g := range l.Grants() {
+		if g.Fence == fence {
+			return g, true
+		}
+	}
+	return Grant{}, false
+}
+
 // Grants yields the grants in force, in the order in which they were given.
 func (l *Lock) Grants() iter.Seq[Grant] {
 	return func(yield func(Grant) bool) {

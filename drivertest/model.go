@@ -165,7 +165,7 @@ func (m *model) acquireAs(a driver.Attempt, wait bool) {
 	}
 	want := m.lock(a.Name)
 	before := want.Fence
-	machine.Acquire(want, a.Place(), wait, time.Time{})
+	_, _ = machine.Acquire(want, a, wait, time.Time{})
 	reply := m.clients[i].client.acquire(a, wait)
 	m.adopt(want, before, reply.Lock)
 	m.equal(*want, reply.Lock)
@@ -176,7 +176,7 @@ func (m *model) release(a driver.Attempt) {
 	m.note("release %v", a)
 	m.mayLeave(a.Place())
 	before := m.lock(a.Name).Fence
-	want := machine.Release(m.lock(a.Name), a.Place(), time.Time{})
+	want, _ := machine.Release(m.lock(a.Name), a.Place(), time.Time{})
 	got, err := m.connOf(a.Lease).Release(m.ctx(), a)
 	if err != nil {
 		m.failf("Release: %v", err)
@@ -234,7 +234,7 @@ func (m *model) revoke(name string) {
 	mark := driver.Mark{By: "op", Reason: fmt.Sprint("reason ", m.marks)}
 	m.note("revoke %q %d", name, fence)
 	lock := m.lock(name)
-	inForce, changed := machine.Revoke(lock, fence, mark)
+	inForce, changed := machine.Revoke(lock, fence, mark, time.Time{})
 	err := pick(m.rand, m.conns).Revoke(m.ctx(), name, fence, mark)
 	switch {
 	case inForce && err != nil:

@@ -3,12 +3,17 @@ package memory
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/machine"
+)
+
+var (
+	_ driver.Conn       = (*conn)(nil)
+	_ driver.Listener   = (*conn)(nil)
+	_ driver.DataKeeper = (*conn)(nil)
 )
 
 // conn is one client's access. Every method is one transition under the store's
@@ -124,10 +129,15 @@ func (c *conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (r driv
 			return driver.ErrLeaseGone
 		}
 		l := c.store.lookup(a.Name)
-		if wait && c.store.paused() && !l.HeldBy(a.Place()) && l.Ahead(a.Place()) < 0 || !l.Held() && c.store.paused() {
+		after := *l
+		changed, err := machine.Acquire(&after, a, wait, time.Now())
+		switch {
+		case err != nil:
+			return driver.Permanent(err)
+		case changed && c.store.paused():
 			return errPaused
 		}
-		machine.Acquire(l, a.Place(), wait, time.Now())
+		c.store.put(l, after, a.Place())
 		r = driver.Reply{Lock: snapshot(l), Epoch: c.store.epoch}
 		return nil
 	})
@@ -145,20 +155,12 @@ func (c *conn) Release(ctx context.Context, a driver.Attempt) (o driver.Outcome,
 }
 
 func (s *Store) release(l *driver.Lock, p driver.Place) driver.Outcome {
-	if l.HeldBy(p) && len(l.Queue) > 0 && s.paused() {
+	after := *l
+	o, _ := machine.Release(&after, p, time.Now())
+	if !s.put(l, after, p) {
 		return driver.Busy
 	}
-	before := l.Fence
-	o := machine.Release(l, p, time.Now())
-	s.announce(l, before)
 	return o
-}
-
-// announce notifies the holder of l if the fence shows a new grant.
-func (s *Store) announce(l *driver.Lock, before uint64) {
-	if l.Fence != before {
-		s.notify(l.Holder.Lease, l.Name)
-	}
 }
 
 func (c *conn) TakeOver(ctx context.Context, name string, gone []driver.ID, ended uint64) error {
@@ -167,14 +169,9 @@ func (c *conn) TakeOver(ctx context.Context, name string, gone []driver.ID, ende
 		if !ok {
 			return nil
 		}
-		after := snapshot(l)
+		after := *l
 		machine.TakeOver(&after, gone, ended, time.Now())
-		if after.Fence != l.Fence && c.store.paused() {
-			return nil
-		}
-		before := l.Fence
-		*l = after
-		c.store.announce(l, before)
+		c.store.put(l, after, driver.Place{})
 		return nil
 	})
 }
@@ -186,13 +183,18 @@ func (c *conn) Revoke(ctx context.Context, name string, fence uint64, mark drive
 			return driver.ErrNotHeld
 		}
 		mark.At = time.Now()
-		inForce, changed := machine.Revoke(l, fence, mark)
+		after := *l
+		inForce, changed := machine.Revoke(&after, fence, mark, mark.At)
 		if !inForce {
 			return driver.ErrNotHeld
 		}
-		if holder, ok := c.store.leases[l.Holder.Lease]; ok && changed {
+		if !c.store.put(l, after, driver.Place{}) {
+			return errPaused
+		}
+		grant, _ := l.GrantUnder(fence)
+		if holder, ok := c.store.leases[grant.Lease]; ok && changed {
 			holder.notice++
-			c.store.notify(l.Holder.Lease, name)
+			c.store.notify(grant.Lease, name)
 		}
 		return nil
 	})
@@ -211,57 +213,16 @@ func (c *conn) Read(ctx context.Context, q driver.Query) (v driver.View, err err
 	return v, err
 }
 
-// match returns the names that q asks for and that have rows, in byte order
-// where q pages.
-func (s *Store) match(q driver.Query) []string {
-	var names []string
-	if q.Names != nil {
-		for _, name := range q.Names {
-			if _, ok := s.locks[name]; ok {
-				names = append(names, name)
+// SetData implements driver.DataKeeper.
+func (c *conn) SetData(ctx context.Context, a driver.Attempt, data []byte, keep bool) error {
+	return c.do(ctx, Call{Op: "SetData", Name: a.Name}, func() error {
+		if l, ok := c.store.locks[a.Name]; ok {
+			if held, _ := machine.SetData(l, a.Place(), slices.Clone(data), keep); held {
+				return nil
 			}
 		}
-		return names
-	}
-	if !q.Lease.IsZero() {
-		for name, l := range s.locks {
-			if l.Names(q.Lease) {
-				names = append(names, name)
-			}
-		}
-		return names
-	}
-	for name := range s.locks {
-		if strings.HasPrefix(name, q.Prefix) && name > q.After {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names[:min(len(names), q.Limit)]
-}
-
-// describe adds the leases that l names, as far as they exist.
-func (s *Store) describe(leases map[driver.ID]driver.LeaseState, l driver.Lock) {
-	for p := range l.Places() {
-		if row, ok := s.leases[p.Lease]; ok {
-			leases[p.Lease] = driver.LeaseState{Lease: row.Lease, Beat: row.beat, Age: time.Since(row.renewed)}
-		}
-	}
-}
-
-// snapshot copies a row, with the ages of this moment.
-func snapshot(l *driver.Lock) driver.Lock {
-	c := *l
-	c.Queue = slices.Clone(l.Queue)
-	if l.Held() {
-		c.Age = time.Since(l.Since)
-	}
-	if l.Mark != nil {
-		m := *l.Mark
-		m.Age = time.Since(m.At)
-		c.Mark = &m
-	}
-	return c
+		return driver.ErrNotHeld
+	})
 }
 
 func (c *conn) Close() error {

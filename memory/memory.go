@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,23 +96,25 @@ func (s *Store) Hang(hang bool) {
 	}
 }
 
-// Lose takes the lock of that name away from its holder, as if its row had been
-// lost, and passes it to the first waiter. The holder is told as a revoked one
+// Lose takes the lock of that name away from all who hold it, as if its row had been
+// lost, and passes it to the first waiter. A holder is told as a revoked one
 // is, and finds its grant gone. It reports whether there was a holder.
 func (s *Store) Lose(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l, ok := s.locks[name]
-	if !ok || !l.Held() {
+	if !ok {
 		return false
 	}
-	loser := l.Holder
-	s.release(l, loser)
-	if holder, ok := s.leases[loser.Lease]; ok {
-		holder.notice++
+	losers := slices.Collect(l.Grants())
+	for _, loser := range losers {
+		s.release(l, loser.Place)
+		if holder, ok := s.leases[loser.Lease]; ok {
+			holder.notice++
+		}
+		s.notify(loser.Lease, name)
 	}
-	s.notify(loser.Lease, name)
-	return true
+	return len(losers) > 0
 }
 
 // EndLeases deletes every lease, as an operator might by hand. Their clients

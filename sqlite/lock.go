@@ -9,6 +9,9 @@ import (
 
 // Acquire implements driver.Conn.
 func (c *conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver.Reply, error) {
+	if a.Terms != (driver.Terms{}) {
+		return driver.Reply{}, driver.Permanent(driver.ErrUnsupported)
+	}
 	reply, err := write(ctx, c, func(tx *tx) (driver.Reply, error) {
 		renewal, err := tx.renewal(a.Lease)
 		if err != nil {
@@ -18,7 +21,11 @@ func (c *conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver
 		if err != nil {
 			return driver.Reply{}, err
 		}
-		if machine.Acquire(l, a.Place(), wait, tx.now) {
+		changed, err := machine.Acquire(l, a, wait, tx.now)
+		if err != nil {
+			return driver.Reply{}, driver.Permanent(err)
+		}
+		if changed {
 			err = tx.store(l)
 		}
 		return driver.Reply{Lock: *l, Epoch: renewal.Epoch}, err
@@ -39,8 +46,8 @@ func (c *conn) Release(ctx context.Context, a driver.Attempt) (driver.Outcome, e
 		if err != nil {
 			return driver.Absent, err
 		}
-		outcome := machine.Release(l, a.Place(), tx.now)
-		if outcome != driver.Absent {
+		outcome, changed := machine.Release(l, a.Place(), tx.now)
+		if changed {
 			err = tx.store(l)
 		}
 		return outcome, err
@@ -76,7 +83,7 @@ func (c *conn) Revoke(ctx context.Context, name string, fence uint64, mark drive
 			return none, err
 		}
 		mark.At = tx.now
-		inForce, changed := machine.Revoke(l, fence, mark)
+		inForce, changed := machine.Revoke(l, fence, mark, tx.now)
 		switch {
 		case !inForce:
 			return none, driver.ErrNotHeld

@@ -85,6 +85,11 @@ const (
 
 func (a *attempt) place() driver.Place { return driver.Place{Lease: a.lease, Ticket: a.ticket} }
 
+// asks returns the attempt as it is sent; its row is known by the client's name of it.
+func (a *attempt) asks() driver.Attempt {
+	return driver.Attempt{Lease: a.lease, Ticket: a.ticket}
+}
+
 func (a *attempt) hold(name string) driver.Hold {
 	return driver.Hold{Attempt: driver.Attempt{Name: name, Lease: a.lease, Ticket: a.ticket}, Fence: a.fence}
 }

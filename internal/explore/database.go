@@ -117,7 +117,7 @@ func (w *world) acquire(a *attempt, wait bool) bool {
 	if w.record(); !w.db.granting && (!l.Held() || wait && !l.HeldBy(a.place()) && l.Ahead(a.place()) < 0) {
 		return false
 	}
-	return w.change(int(a.name), func(l *driver.Lock) { machine.Acquire(l, a.place(), wait, w.clock()) })
+	return w.change(int(a.name), func(l *driver.Lock) { _, _ = machine.Acquire(l, a.asks(), wait, w.clock()) })
 }
 
 func (w *world) release(name int, p driver.Place) bool {
@@ -130,7 +130,7 @@ func (w *world) takeOver(name int, gone []driver.ID, over uint64) {
 
 func (w *world) revoke(name int) {
 	l := &w.db.locks[name]
-	if _, changed := machine.Revoke(l, l.Fence, driver.Mark{By: "operator", At: instant(w.now)}); changed {
+	if _, changed := machine.Revoke(l, l.Fence, driver.Mark{By: "operator", At: instant(w.now)}, w.clock()); changed {
 		if r := w.db.lease(l.Holder.Lease); r != nil {
 			r.notice++
 		}

@@ -35,6 +35,13 @@ const (
 	ObserverTTL Name = "observer-ttl"
 	// KeepSightings: an observer does not start again when the beat has changed.
 	KeepSightings Name = "keep-sightings"
+	// SharedOvertakes: whoever asks for a shared lock is granted it though others wait.
+	SharedOvertakes Name = "shared-overtakes"
+	// ServeDespiteMembers: the head of the queue is granted the lock though others share
+	// it still.
+	ServeDespiteMembers Name = "serve-despite-members"
+	// ReleaseEndsMinHold: a lock that is released passes on before its minimum hold is over.
+	ReleaseEndsMinHold Name = "release-ends-min-hold"
 )
 
 // All returns every mutation.
@@ -43,5 +50,6 @@ func All() []Name {
 		NoMargin, FenceOutsideLock, TakeOverByPlainUpdate, TakeOverFromAnybody, SameSnapshot,
 		SequenceIDs, NoGrace, IgnoreEpochAndNotice, GuardWithoutLease, AnchorAtReceipt,
 		ReviveDeadLease, BelieveStaleGrants, BelieveMarkedGrants, ObserverTTL, KeepSightings,
+		SharedOvertakes, ServeDespiteMembers, ReleaseEndsMinHold,
 	}
 }

@@ -24,12 +24,14 @@ func TestTransitions(t *testing.T) {
 			"takeOver": w.someTakeOver,
 			"revoke":   w.someRevoke,
 			"end":      w.endOfRevoked,
+			"data":     w.someData,
 			"repeat":   w.repetition,
 			"look":     w.look,
 			"clock":    w.clockStep,
 			"sweep":    w.sweep,
 			"":         w.judgeRow,
 		})
+		w.judgeProgress(t)
 	})
 }
 
@@ -45,14 +47,25 @@ func (w *world) someAcquire(t *rapid.T) {
 	if len(w.leases) == 0 {
 		t.Skip("nobody is connected")
 	}
-	p := driver.Place{Lease: rapid.SampledFrom(w.leases).Draw(t, "lease"), Ticket: driver.NewID()}
+	a := driver.Attempt{
+		Name: "n", Lease: rapid.SampledFrom(w.leases).Draw(t, "lease"), Ticket: driver.NewID(), Terms: someTerms(t),
+	}
 	wait, lost := rapid.Bool().Draw(t, "wait"), rapid.Bool().Draw(t, "lost")
-	w.asked = append(w.asked, p)
+	w.asked = append(w.asked, a.Place())
 	w.remember(t, func(t *rapid.T) {
-		if slices.Contains(w.leases, p.Lease) && slices.Contains(w.asked, p) {
-			w.acquire(t, p, wait, lost)
+		if slices.Contains(w.leases, a.Lease) && slices.Contains(w.asked, a.Place()) {
+			w.acquire(t, a, wait, lost)
 		}
 	})
+}
+
+// someTerms are those of a lock most often, so that few attempts are refused.
+func someTerms(t *rapid.T) driver.Terms {
+	return rapid.SampledFrom([]driver.Terms{
+		{}, {}, {}, {Mode: driver.Shared}, {Mode: driver.Shared}, {Mode: driver.Shared},
+		{MinHold: 3 * time.Second}, {MinHold: 10 * time.Millisecond},
+		{Mode: driver.Permit, Limit: 2}, {Mode: driver.Permit, Limit: 2}, {Mode: driver.Permit, Limit: 3},
+	}).Draw(t, "terms")
 }
 
 // someRelease ends any attempt: one that holds, waits, has ended before, or
@@ -91,9 +104,9 @@ func (w *world) someTakeOver(t *rapid.T) {
 	w.remember(t, func(t *rapid.T) { w.takeOver(t, gone, 0) })
 }
 
-// someRevoke marks the grant in force, or tries one that is over.
+// someRevoke marks a grant in force, or tries one that is over.
 func (w *world) someRevoke(t *rapid.T) {
-	fence := w.row.Fence - rapid.Uint64Range(0, min(1, w.row.Fence)).Draw(t, "before")
+	fence := w.someFence(t)
 	reason := rapid.StringMatching(`[a-z]{1,3}`).Draw(t, "reason")
 	w.remember(t, func(t *rapid.T) { w.revoke(t, fence, reason) })
 }
@@ -101,8 +114,27 @@ func (w *world) someRevoke(t *rapid.T) {
 // endOfRevoked ends a grant by its fence, which does something only if the
 // grant is in force and marked. The holder's time is over then.
 func (w *world) endOfRevoked(t *rapid.T) {
-	fence := w.row.Fence - rapid.Uint64Range(0, min(1, w.row.Fence)).Draw(t, "before")
+	fence := w.someFence(t)
 	w.remember(t, func(t *rapid.T) { w.takeOver(t, nil, fence) })
+}
+
+// someFence is that of a grant in force, or one of before.
+func (w *world) someFence(t *rapid.T) uint64 {
+	fences := []uint64{w.row.Fence, w.row.Fence - min(1, w.row.Fence)}
+	for g := range w.row.Grants() {
+		fences = append(fences, g.Fence)
+	}
+	return rapid.SampledFrom(fences).Draw(t, "fence")
+}
+
+// someData is set by anybody who ever asked.
+func (w *world) someData(t *rapid.T) {
+	if len(w.asked) == 0 {
+		t.Skip("nobody asked")
+	}
+	p := rapid.SampledFrom(w.asked).Draw(t, "attempt")
+	data, keep := []byte(rapid.StringN(0, 2, -1).Draw(t, "data")), rapid.Bool().Draw(t, "keep")
+	w.remember(t, func(t *rapid.T) { w.setData(t, p, data, keep) })
 }
 
 // repetition makes any earlier call again.
@@ -113,11 +145,15 @@ func (w *world) repetition(t *rapid.T) {
 	rapid.SampledFrom(w.history).Draw(t, "call")(t)
 }
 
-// look is how a waiter, or somebody whose reply was lost, learns of a grant.
+// look is how a waiter, or somebody whose reply was lost, learns of a grant. A
+// row that is not kept any longer is taken over from nobody.
 func (w *world) look(t *rapid.T) {
-	if w.row.Held() && slices.Contains(w.leases, w.row.Holder.Lease) && slices.Contains(w.asked, w.row.Holder) {
-		w.tell(w.row.Holder)
+	for g := range w.row.Grants() {
+		if slices.Contains(w.leases, g.Lease) && slices.Contains(w.asked, g.Place) {
+			w.tell(g.Place)
+		}
 	}
+	w.takeOver(t, nil, 0)
 }
 
 // clockStep lets the database's clock run, stand still, or step back.
@@ -127,9 +163,9 @@ func (w *world) clockStep(t *rapid.T) {
 
 // sweep deletes the row of a lock that has been free for a day.
 func (w *world) sweep(t *rapid.T) {
-	if w.row.Held() {
+	w.now = w.now.Add(24 * time.Hour)
+	if w.row.Held() || len(w.row.Queue) > 0 || w.row.KeepData {
 		t.Skip("in use")
 	}
-	w.now = w.now.Add(24 * time.Hour)
-	w.row = driver.Lock{Name: w.row.Name}
+	w.row, w.keptUntil = driver.Lock{Name: w.row.Name}, time.Time{}
 }

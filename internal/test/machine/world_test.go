@@ -1,8 +1,8 @@
 package machine_test
 
 import (
+	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 
@@ -13,16 +13,21 @@ import (
 )
 
 // world is one lock's row, written only by package machine, beside a second
-// opinion that shares no code with it: the line of those who asked, and what
+// opinion that shares no code with it: those who hold, those who wait, and what
 // each client was told.
 type world struct {
 	row driver.Lock
 	now time.Time
 
-	line   []driver.Place // everybody who asked and has not left; the first holds
-	marked bool           // the grant in force was revoked
+	holding   []driver.Waiter // in the order of their grants
+	line      []driver.Waiter // first come first
+	marked    map[driver.Place]bool
+	keptUntil time.Time // nobody but the holder may have the lock before
+	data      string
+	keepData  bool
+
 	leases []driver.ID    // the living
-	dead   []driver.ID
+	dead   []driver.ID    // the others
 	asked  []driver.Place // every attempt ever made, ended ones included
 
 	// promised holds who was told that they hold, under which fence, and has
@@ -37,106 +42,105 @@ func newWorld() *world {
 	return &world{
 		row:      driver.Lock{Name: "n"},
 		now:      time.Unix(1_700_000_000, 0),
+		marked:   map[driver.Place]bool{},
 		promised: map[driver.Place]uint64{},
 		grants:   map[uint64]driver.Place{},
 	}
 }
 
 // stranger asks for the lock in copies of the row only.
-var stranger = driver.Place{Lease: driver.NewID(), Ticket: driver.NewID()}
+var stranger = driver.Attempt{Lease: driver.NewID(), Ticket: driver.NewID()}
 
 // call runs one transition and judges it; a second call with the same arguments
-// must then change nothing. The row before the call shares its queue with the
+// must then change nothing. The row before the call shares its slices with the
 // one given to the transition, as a copy may that somebody else reads or
 // writes: neither may notice the other.
 func (w *world) call(t *rapid.T, transition func(l *driver.Lock) (changed bool)) {
 	for repetition := range 2 {
-		before, queue := w.row, slices.Clone(w.row.Queue)
+		before, copied := w.row, deep(w.row)
 		after := w.row
 		changed := transition(&after)
-		if !slices.Equal(before.Queue, queue) {
-			t.Fatalf("a reader's copy of the queue was changed from %v to %v", queue, before.Queue)
+		if !same(before, copied) {
+			t.Fatalf("a reader's copy was changed from %+v to %+v", copied, before)
 		}
-		queue = slices.Clone(after.Queue)
-		machine.Acquire(&before, stranger, true, w.now)
-		if !slices.Equal(after.Queue, queue) {
-			t.Fatalf("a writer of another copy changed the queue from %v to %v", queue, after.Queue)
+		copied = deep(after)
+		mine, theirs := stranger, stranger
+		theirs.Terms = driver.Terms{Mode: driver.Shared}
+		_, _ = machine.Acquire(&before, mine, true, w.now)
+		_, _ = machine.Acquire(&before, theirs, true, w.now)
+		machine.TakeOver(&before, w.dead, w.row.Fence, w.now.Add(time.Hour))
+		if !same(after, copied) {
+			t.Fatalf("a writer of another copy changed the row from %+v to %+v", copied, after)
 		}
 		before = w.row
-		if same := reflect.DeepEqual(canonical(before), canonical(after)); changed == same {
+		if changed == same(before, after) {
 			t.Fatalf("the transition reported changed = %v between %+v and %+v", changed, before, after)
 		}
 		if repetition == 1 && changed {
 			t.Fatalf("the repetition of a call changed %+v to %+v", before, after)
 		}
 		w.row = after
-		w.judgeGrant(t, before, after)
+		w.judgeGrants(t, before, after)
 	}
 	w.judgeRow(t)
 }
 
-// canonical removes the difference between no queue and an empty one.
-func canonical(l driver.Lock) driver.Lock {
-	l.Queue = append([]driver.Waiter{}, l.Queue...)
-	return l
-}
-
-// judgeGrant compares the row before and after one transition: the fence rises
-// with a grant, and with nothing else.
-func (w *world) judgeGrant(t *rapid.T, before, after driver.Lock) {
-	if after.Holder == before.Holder {
-		if after.Fence != before.Fence || after.Since != before.Since {
-			t.Fatalf("fence or time changed without a grant: %+v to %+v", before, after)
+// may reports whether all of these may hold at once: one alone, or all shared, or all
+// permits of one limit that is large enough.
+func may(holding []driver.Waiter) bool {
+	for _, h := range holding {
+		if h.Terms.Mode != holding[0].Terms.Mode || h.Terms.Limit != holding[0].Terms.Limit {
+			return false
 		}
-		return
 	}
-	if !after.Held() {
-		if after.Fence != before.Fence || !after.Since.IsZero() || after.Mark != nil {
-			t.Fatalf("a free row keeps its fence and nothing else: %+v", after)
-		}
-		return
-	}
-	if after.Fence <= w.highest || after.Fence < uint64(w.now.UnixMicro()) {
-		t.Fatalf("fence %d was given after %d, at %d", after.Fence, w.highest, w.now.UnixMicro())
-	}
-	if after.Since != w.now || after.Mark != nil {
-		t.Fatalf("a new grant has its own time and no mark: %+v", after)
-	}
-	w.highest = after.Fence
-	w.grants[after.Fence] = after.Holder
-}
-
-// judgeRow compares the row with the line, entry by entry: this is exclusion,
-// FIFO, no lost waiter and no ghost at once.
-func (w *world) judgeRow(t *rapid.T) {
-	if !w.row.Held() && len(w.row.Queue) > 0 {
-		t.Fatalf("waiters of a free lock: %+v", w.row)
-	}
-	if row := slices.Collect(w.row.Places()); !slices.Equal(row, w.line) {
-		t.Fatalf("the row has %v, and %v asked and did not leave", row, w.line)
-	}
-	if (w.row.Mark != nil) != w.marked {
-		t.Fatalf("mark %v, revoked %v", w.row.Mark, w.marked)
-	}
-	if len(w.promised) > 1 {
-		t.Fatalf("promised to several: %v", w.promised)
-	}
-	for p, fence := range w.promised {
-		if !w.row.HeldBy(p) || w.row.Fence != fence || w.grants[fence] != p {
-			t.Fatalf("%v was promised fence %d, and the row is %+v", p, fence, w.row)
-		}
+	switch {
+	case len(holding) < 2:
+		return true
+	case holding[0].Terms.Mode == driver.Permit:
+		return len(holding) <= holding[0].Terms.Limit
+	default:
+		return holding[0].Terms.Mode == driver.Shared
 	}
 }
 
-// leave takes those who match out of the line, and with a holder its mark.
+// kept reports whether a minimum hold keeps out everybody but its holder.
+func (w *world) kept() bool { return w.now.Before(w.keptUntil) }
+
+// serve moves those at the head of the line who may hold to those who do.
+func (w *world) serve() {
+	for len(w.line) > 0 && may(append(slices.Clone(w.holding), w.line[0])) {
+		if len(w.holding) == 0 && w.kept() {
+			return
+		}
+		head := w.line[0]
+		w.holding, w.line = append(w.holding, head), w.line[1:]
+		w.keptUntil = time.Time{}
+		if head.Terms.MinHold > 0 {
+			w.keptUntil = w.now.Add(head.Terms.MinHold)
+		}
+	}
+	if len(w.holding) == 0 && !w.kept() {
+		w.keptUntil = time.Time{}
+	}
+}
+
+// leave takes those who match out of those who hold and out of the line.
 func (w *world) leave(match func(driver.Place) bool) {
-	if len(w.line) > 0 && match(w.line[0]) {
-		w.marked = false
+	held := len(w.holding)
+	gone := func(e driver.Waiter) bool { return match(e.Place) }
+	w.holding = slices.DeleteFunc(slices.Clone(w.holding), gone)
+	w.line = slices.DeleteFunc(slices.Clone(w.line), gone)
+	if len(w.holding) == 0 && held > 0 && !w.keepData {
+		w.data = ""
 	}
-	w.line = slices.DeleteFunc(w.line, match)
 	for p := range w.promised {
 		if match(p) {
 			delete(w.promised, p)
+		}
+	}
+	for p := range w.marked {
+		if match(p) {
+			delete(w.marked, p)
 		}
 	}
 }
@@ -149,64 +153,121 @@ func (w *world) remember(t *rapid.T, call func(*rapid.T)) {
 
 // tell is what a reader of the row tells p's client.
 func (w *world) tell(p driver.Place) {
-	if w.row.HeldBy(p) {
-		w.promised[p] = w.row.Fence
+	if g, ok := w.row.GrantOf(p); ok {
+		w.promised[p] = g.Fence
 	}
 }
 
-func (w *world) acquire(t *rapid.T, p driver.Place, wait, lost bool) {
-	if !slices.Contains(w.line, p) && (wait || len(w.line) == 0) {
-		w.line = append(w.line, p)
+func (w *world) in(p driver.Place) bool {
+	return slices.ContainsFunc(slices.Concat(w.holding, w.line), func(e driver.Waiter) bool { return e.Place == p })
+}
+
+// disagrees reports whether the name is in use, and not on these terms.
+func (w *world) disagrees(terms driver.Terms) bool {
+	for _, e := range slices.Concat(w.holding, w.line) {
+		return e.Terms.Limit != terms.Limit
 	}
-	w.call(t, func(l *driver.Lock) bool { return machine.Acquire(l, p, wait, w.now) })
+	return w.kept() && terms.Mode == driver.Permit
+}
+
+func (w *world) acquire(t *rapid.T, a driver.Attempt, wait, lost bool) {
+	refused := !w.in(a.Place()) && w.disagrees(a.Terms)
+	if !refused {
+		w.serve()
+	}
+	if e := (driver.Waiter{Place: a.Place(), Terms: a.Terms}); !refused && !w.in(a.Place()) {
+		if w.line = append(w.line, e); !wait {
+			w.serve()
+			w.line = slices.DeleteFunc(w.line, func(q driver.Waiter) bool { return q == e })
+		}
+		w.serve()
+	}
+	w.call(t, func(l *driver.Lock) bool {
+		changed, err := machine.Acquire(l, a, wait, w.now)
+		var mode *driver.ModeError
+		if (err != nil) != refused || refused && (!errors.As(err, &mode) || mode.Limit != l.Limit || mode.Limit == a.Terms.Limit) {
+			t.Fatalf("acquire on %+v: %v, refused: %v; the row is %+v", a.Terms, err, refused, *l)
+		}
+		return changed
+	})
 	if !lost {
-		w.tell(p)
+		w.tell(a.Place())
 	}
 }
 
 func (w *world) release(t *rapid.T, p driver.Place) {
 	want := driver.Absent
-	switch slices.Index(w.line, p) {
-	case -1:
-	case 0:
+	switch is := func(e driver.Waiter) bool { return e.Place == p }; {
+	case slices.ContainsFunc(w.holding, is):
 		want = driver.Released
-	default:
+	case slices.ContainsFunc(w.line, is):
 		want = driver.Cancelled
 	}
 	w.leave(func(q driver.Place) bool { return q == p })
+	w.serve()
 	w.call(t, func(l *driver.Lock) bool {
-		got := machine.Release(l, p, w.now)
+		got, changed := machine.Release(l, p, w.now)
 		if got != want {
 			t.Fatalf("release returned %v, not %v", got, want)
 		}
 		want = driver.Absent // of the repetition
-		return got != driver.Absent
+		return changed
 	})
 }
 
 func (w *world) takeOver(t *rapid.T, gone []driver.ID, ended uint64) {
-	over := w.marked && w.row.Fence == ended
-	holder := w.row.Holder
-	w.leave(func(p driver.Place) bool {
-		return slices.Contains(gone, p.Lease) || over && p == holder
-	})
+	over := driver.Place{}
+	if p := w.grants[ended]; w.marked[p] && w.holds(p, ended) {
+		over = p
+	}
+	w.leave(func(p driver.Place) bool { return slices.Contains(gone, p.Lease) || p == over })
+	w.serve()
 	w.call(t, func(l *driver.Lock) bool { return machine.TakeOver(l, gone, ended, w.now) })
 }
 
+// holds reports whether the row grants to p under the fence.
+func (w *world) holds(p driver.Place, fence uint64) bool {
+	g, ok := w.row.GrantOf(p)
+	return ok && g.Fence == fence && w.grants[fence] == p
+}
+
 func (w *world) revoke(t *rapid.T, fence uint64, reason string) {
-	want := len(w.line) > 0 && w.row.Fence == fence
-	first := w.row.Mark
-	w.marked = w.marked || want
+	p := w.grants[fence]
+	want := w.holds(p, fence)
+	first, _ := w.row.GrantOf(p)
+	if want {
+		w.marked[p] = true
+	}
+	ends := len(w.holding) == 0 && !w.keptUntil.IsZero() && w.row.Fence == fence
+	if ends {
+		w.keptUntil = time.Time{}
+		w.serve()
+	}
 	w.call(t, func(l *driver.Lock) bool {
-		inForce, changed := machine.Revoke(l, fence, driver.Mark{Reason: reason})
-		if inForce != want {
+		inForce, changed := machine.Revoke(l, fence, driver.Mark{Reason: reason}, w.now)
+		if inForce != (want || ends) {
 			t.Fatalf("revoke of %d says in force: %v, and the row is %+v", fence, inForce, *l)
+		}
+		ends = false // in the repetition
+		return changed
+	})
+	if g, _ := w.row.GrantOf(p); first.Mark != nil && g.Mark != nil && first.Mark.Reason != g.Mark.Reason {
+		t.Fatalf("the first mark %q was replaced by %q", first.Mark.Reason, g.Mark.Reason)
+	}
+}
+
+func (w *world) setData(t *rapid.T, p driver.Place, data []byte, keep bool) {
+	want := slices.ContainsFunc(w.holding, func(e driver.Waiter) bool { return e.Place == p })
+	if want {
+		w.data, w.keepData = string(data), keep && len(data) > 0
+	}
+	w.call(t, func(l *driver.Lock) bool {
+		held, changed := machine.SetData(l, p, data, keep)
+		if held != want {
+			t.Fatalf("SetData says held: %v, and the row is %+v", held, *l)
 		}
 		return changed
 	})
-	if first != nil && w.row.Mark != nil && first.Reason != w.row.Mark.Reason {
-		t.Fatalf("the first mark %q was replaced by %q", first.Reason, w.row.Mark.Reason)
-	}
 }
 
 // String shows the row where rapid reports a failure.
