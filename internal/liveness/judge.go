@@ -108,16 +108,39 @@ func Gone(l driver.Lock, view driver.View, ended []driver.ID) []driver.ID {
 	return gone
 }
 
-// Over returns the fence of the row's grant if it was revoked so long before at
-// that it may be ended, else 0, and when to look again.
+// Over returns the fence of a grant in the row that was revoked so long before at
+// that it may be ended, else 0, and when to look again. Of several such grants, the
+// next one is returned once the first has been ended.
 func (t *Tracker) Over(l driver.Lock, view driver.View, at time.Time, rules Rules) (ended uint64, next time.Time) {
-	holder, ok := view.Leases[l.Holder.Lease]
-	if l.Mark == nil || !ok {
-		return 0, time.Time{}
+	for g := range l.Grants() {
+		holder, ok := view.Leases[g.Lease]
+		if g.Mark == nil || !ok {
+			continue
+		}
+		due := t.Mark(l.Name, g.Fence, holder.TTL, at)
+		if tolerance, left := rules.overdue(holder.TTL, g.Mark.Age); tolerance > 0 && left < 0 || !at.Before(due) {
+			return g.Fence, time.Time{}
+		}
+		next = sooner(next, due)
 	}
-	due := t.Mark(l.Name, l.Fence, holder.TTL, at)
-	if tolerance, left := rules.overdue(holder.TTL, l.Mark.Age); tolerance > 0 && left < 0 || !at.Before(due) {
-		return l.Fence, time.Time{}
-	}
-	return 0, due
+	return 0, next
 }
+
+// Unserved reports whether somebody waits in a row that nobody holds and that is not
+// kept any longer, so that TakeOver is called for, even of nothing; and otherwise, if
+// somebody waits for the end of a minimum hold, when to look again. The store's clock
+// decides when it ends: to look early or late harms nothing.
+func Unserved(l driver.Lock, at time.Time) (due bool, next time.Time) {
+	switch {
+	case l.Held() || len(l.Queue) == 0:
+		return false, time.Time{}
+	case l.Kept > 0:
+		return false, at.Add(l.Kept + keptSlack)
+	default:
+		return true, time.Time{}
+	}
+}
+
+// keptSlack is by how much a look comes later than the end of a minimum hold, so that
+// a clock that is read in microseconds finds it over.
+const keptSlack = time.Millisecond

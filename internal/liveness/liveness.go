@@ -75,7 +75,9 @@ func (t *Tracker) Retain(view driver.View) {
 	}
 	live := map[mark]bool{}
 	for _, l := range view.Locks {
-		live[mark{l.Name, l.Fence}] = l.Mark != nil
+		for g := range l.Grants() {
+			live[mark{l.Name, g.Fence}] = g.Mark != nil
+		}
 	}
 	for m := range t.marks {
 		if !live[m] {

@@ -106,6 +106,59 @@ func TestMarkIsOverAfterTheHoldersTTLAndMargin(t *testing.T) {
 	}
 }
 
+// Of two revoked members each is over after the TTL of its own lease.
+func TestMarksOfMembers(t *testing.T) {
+	short, long := driver.ID{1}, driver.ID{2}
+	l := driver.Lock{Name: "x", Fence: 9, Members: []driver.Grant{
+		{Place: driver.Place{Lease: long, Ticket: driver.ID{3}}, Fence: 7, Mark: &driver.Mark{}},
+		{Place: driver.Place{Lease: short, Ticket: driver.ID{4}}, Fence: 8, Mark: &driver.Mark{}},
+		{Place: driver.Place{Lease: short, Ticket: driver.ID{5}}, Fence: 9},
+	}}
+	v := driver.View{Locks: []driver.Lock{l}, Leases: map[driver.ID]driver.LeaseState{
+		long:  {Lease: driver.Lease{ID: long, TTL: 20 * time.Second}},
+		short: {Lease: driver.Lease{ID: short, TTL: 10 * time.Second}},
+	}}
+	tr := New()
+	for _, step := range []struct {
+		at   time.Duration
+		want uint64
+		next time.Duration
+	}{
+		{0, 0, 10*time.Second + 250*time.Millisecond},
+		{10*time.Second + 250*time.Millisecond, 8, 0},
+		{20*time.Second + 250*time.Millisecond, 7, 0},
+	} {
+		got, next := tr.Over(l, v, at(step.at), Rules{Tolerance: -1})
+		if got != step.want || step.next > 0 && !next.Equal(at(step.next)) {
+			t.Fatalf("at %v: ended %d, next %v; want %d and %v", step.at, got, next.Sub(base), step.want, step.next)
+		}
+		tr.Retain(v)
+	}
+}
+
+func TestUnserved(t *testing.T) {
+	queue := []driver.Waiter{{Place: driver.Place{Lease: id, Ticket: driver.ID{2}}}}
+	held := driver.Place{Lease: id, Ticket: driver.ID{3}}
+	for _, c := range []struct {
+		name string
+		lock driver.Lock
+		due  bool
+		next time.Duration // at least; 0: never
+	}{
+		{"free", driver.Lock{}, false, 0},
+		{"held", driver.Lock{Holder: held, KeptUntil: at(time.Hour), Queue: queue}, false, 0},
+		{"shared", driver.Lock{Members: []driver.Grant{{Place: held}}, Queue: queue}, false, 0},
+		{"kept, nobody waits", driver.Lock{KeptUntil: at(time.Hour), Kept: time.Hour}, false, 0},
+		{"kept", driver.Lock{KeptUntil: at(time.Hour), Kept: time.Hour, Queue: queue}, false, time.Hour},
+		{"not kept any longer", driver.Lock{KeptUntil: at(-time.Hour), Queue: queue}, true, 0},
+	} {
+		due, next := Unserved(c.lock, at(0))
+		if late := next.Sub(at(c.next)); due != c.due || next.IsZero() != (c.next == 0) || c.next > 0 && (late <= 0 || late > time.Second) {
+			t.Errorf("%s: due %v, next %v", c.name, due, next.Sub(base))
+		}
+	}
+}
+
 func TestNextLookComesJustAfterTheNextRenewal(t *testing.T) {
 	_, next := New().Suspects(view(1, time.Second), at(0), Rules{Tolerance: -1})
 	due := at(10*time.Second/3 - time.Second)
