@@ -22,11 +22,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/leaseholdgo/leasehold/bench/internal/fleet"
+	"github.com/leaseholdgo/leasehold/bench/internal/measure"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	if played, err := fleet.Play(ctx, os.Args, measure.Roles()); played {
+		exit(err)
+	}
 	o, err := parse(os.Args[1:], os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -34,8 +40,13 @@ func main() {
 	case err != nil:
 		os.Exit(2)
 	}
-	if err := run(ctx, o, os.Stdout, os.Stderr); err != nil {
+	exit(run(ctx, o, os.Stdout, os.Stderr))
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }

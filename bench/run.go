@@ -24,13 +24,17 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 	defer func() { err = errors.Join(err, servers.Close()) }()
 
 	env := &measure.Env{
+		Found:   new(measure.Findings),
 		Servers: servers, Quick: o.quick, Rounds: o.rounds, Profile: o.profile,
 		Log: func(format string, args ...any) { fmt.Fprintf(log, "bench: "+format+"\n", args...) },
 	}
 	for _, f := range families {
-		results, err := f.Take(ctx, env)
-		if err != nil {
-			return fmt.Errorf("%v: %w", f.Names, err)
+		results, takeErr := f.Take(env, ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if takeErr != nil { // the others are worth having
+			err = errors.Join(err, fmt.Errorf("%v: %w", f.Names, takeErr))
 		}
 		for _, r := range results {
 			if !o.run.MatchString(r.Name) {
@@ -41,7 +45,7 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 			}
 		}
 	}
-	return nil
+	return err
 }
 
 func write(out io.Writer, r measure.Result, asJSON bool) error {

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/bench/internal/server"
 	"github.com/leaseholdgo/leasehold/bench/internal/side"
 	"github.com/leaseholdgo/leasehold/bench/internal/stats"
@@ -16,39 +16,39 @@ import (
 
 const perSecond = "cycles/s"
 
-// The names of the sides.
-const (
-	ours    = "leasehold"
-	redsync = "redsync"
-)
-
 // cycles compares what n goroutines of one process do, each acquiring and releasing a
 // name of its own again and again.
 func cycles(quick bool, n int, names ...string) Family {
 	f := Family{Store: "postgres", Names: names, Needs: []server.Kind{server.Postgres}}
-	if n >= 512 {
+	if !quick || n >= 512 {
 		f.Needs = append(f.Needs, server.Redis)
 	}
-	f.Take = func(ctx context.Context, e *Env) ([]Result, error) { return e.takeCycles(ctx, n) }
+	if !quick {
+		f.Needs = append(f.Needs, server.Etcd)
+	}
+	f.Take = func(e *Env, ctx context.Context) ([]Result, error) { return e.takeCycles(ctx, n, f.Needs) }
 	return f
 }
 
-func (e *Env) takeCycles(ctx context.Context, n int) (results []Result, err error) {
+func (e *Env) takeCycles(ctx context.Context, n int, servers []server.Kind) (results []Result, err error) {
 	a := &arena{env: e, goroutines: n, window: e.window(300*time.Millisecond, time.Second)}
 	defer func() { err = errors.Join(err, a.close()) }()
-	if err := a.open(ctx); err != nil {
+	if err := a.open(ctx, servers); err != nil {
 		return nil, err
 	}
-	reached, err := e.contest(ctx, e.rounds(5, 10), a.sides)
+	reached, err := e.contest(ctx, e.rounds(5, 9), a.sides)
 	if err != nil {
 		return nil, err
 	}
 	best := slices.MaxFunc(a.floors, func(x, y string) int {
-		return int(stats.Median(reached[x]) - stats.Median(reached[y]))
+		return cmp.Compare(stats.Median(reached[x]), stats.Median(reached[y]))
 	})
-	results = append(results, compare(fmt.Sprint("cycle_g", n), perSecond, reached[ours], reached[best]))
-	if n >= 512 {
-		results = append(results, compare("cycle_g512_vs_redsync", perSecond, reached[ours], reached[redsync]))
+	for name, rates := range reached {
+		e.Found.addThroughput(name, n, rates)
+	}
+	results = append(results, compare(fmt.Sprint("cycle_g", n), perSecond, reached[side.Leasehold], reached[best]))
+	if n == 512 {
+		results = append(results, compare("cycle_g512_vs_redsync", perSecond, reached[side.Leasehold], reached[side.RedsyncOf]))
 	}
 	return results, a.profile(ctx)
 }
@@ -63,44 +63,49 @@ type arena struct {
 	opened     []io.Closer
 }
 
-func (a *arena) open(ctx context.Context) error {
-	if err := a.addOurs(ctx); err != nil {
-		return err
-	}
-	url, err := a.env.Servers.Postgres.Create(ctx, fmt.Sprint("floor_g", a.goroutines))
-	if err != nil {
-		return err
-	}
-	for _, connections := range floorsFor(a.goroutines) {
-		if err := a.addFloor(ctx, url, connections); err != nil {
-			return err
-		}
-	}
-	if a.goroutines >= 512 {
-		return a.add(ctx, redsync, side.OpenRedsync(a.env.Servers.Redis.Addr, a.goroutines))
-	}
-	return nil
-}
-
-// floorsFor returns the numbers of connections of the floors that n goroutines are
-// compared with: as many, up to 32; beyond that, whatever number is best.
-func floorsFor(n int) []int {
-	if n <= 32 {
-		return []int{n}
-	}
-	return []int{8, 32, 64}
-}
-
-func (a *arena) addOurs(ctx context.Context) error {
+// open opens our side, the floors, and those that lock on other servers or otherwise
+// on ours.
+func (a *arena) open(ctx context.Context, servers []server.Kind) error {
 	url, err := a.env.Servers.Postgres.Create(ctx, fmt.Sprint("cycle_g", a.goroutines))
 	if err != nil {
 		return err
 	}
-	client, err := side.OpenPostgres(ctx, url, leasehold.Config{})
+	if err := a.add(ctx, side.Leasehold, url); err != nil {
+		return err
+	}
+	floorURL, err := a.env.Servers.Postgres.Create(ctx, fmt.Sprint("floor_g", a.goroutines))
 	if err != nil {
 		return err
 	}
-	return a.add(ctx, ours, client)
+	for _, connections := range a.floorConnections() {
+		if err := a.addFloor(ctx, floorURL, connections); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(servers, server.Redis) {
+		if err := a.add(ctx, side.RedsyncOf, a.env.Servers.Redis.Addr); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(servers, server.Etcd) {
+		if err := a.add(ctx, side.EtcdOf, a.env.Servers.Etcd.Addr); err != nil {
+			return err
+		}
+		return a.add(ctx, side.ByHand, floorURL)
+	}
+	return nil
+}
+
+// floorConnections returns the numbers of connections of the floors: as many as
+// goroutines, up to 32; beyond that, the best of several numbers counts.
+func (a *arena) floorConnections() []int {
+	switch {
+	case a.goroutines <= 32:
+		return []int{a.goroutines}
+	case a.env.Quick:
+		return []int{8, 32, 64}
+	}
+	return []int{1, 8, 32, 64}
 }
 
 func (a *arena) addFloor(ctx context.Context, url string, connections int) error {
@@ -119,15 +124,13 @@ func (a *arena) addFloor(ctx context.Context, url string, connections int) error
 
 // add adds a side, after each goroutine's name has been locked once: what a name's
 // first lock costs is not measured.
-func (a *arena) add(ctx context.Context, name string, s side.Side) error {
-	a.opened = append(a.opened, s)
-	cycle := func(ctx context.Context, i int) error {
-		release, err := s.Acquire(ctx, side.Name(i))
-		if err != nil {
-			return err
-		}
-		return release(ctx)
+func (a *arena) add(ctx context.Context, name, at string) error {
+	s, err := side.Open(ctx, name, at, a.goroutines)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
+	a.opened = append(a.opened, s)
+	cycle := cycleOf(s)
 	if err := once(ctx, a.goroutines, cycle); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -135,6 +138,17 @@ func (a *arena) add(ctx context.Context, name string, s side.Side) error {
 		return rate(ctx, a.goroutines, a.window, cycle)
 	}})
 	return nil
+}
+
+// cycleOf returns what goroutine i does: it acquires its name and releases it.
+func cycleOf(s side.Side) func(ctx context.Context, i int) error {
+	return func(ctx context.Context, i int) error {
+		release, err := s.Acquire(ctx, side.Name(i))
+		if err != nil {
+			return err
+		}
+		return release(ctx)
+	}
 }
 
 func (a *arena) close() error {

@@ -16,6 +16,7 @@ type Env struct {
 	Rounds  int    // of each comparison; 0: as many as the measure thinks right
 	Profile string // the directory for profiles; empty: none are taken
 	Log     func(format string, args ...any)
+	Found   *Findings // gets what the tables and plots need
 }
 
 // rounds returns how often each side has its turn.

@@ -11,17 +11,30 @@ import (
 // Family is measures that are taken together.
 type Family struct {
 	Store string   // of ours
-	Names []string // of its measures; none: it serves the tables only
+	Names []string // of its measures
 	Needs []server.Kind
-	Take  func(ctx context.Context, e *Env) ([]Result, error)
+	Take  func(e *Env, ctx context.Context) ([]Result, error)
 }
 
 // Families returns all families in the order in which they are taken. A quick run
-// leaves out what only the tables need.
+// leaves out what only the tables and plots need.
 func Families(quick bool) []Family {
-	return []Family{
+	families := []Family{
 		cycles(quick, 1, "cycle_g1"),
+		cycles(quick, 32, "cycle_g32"),
+		cycles(quick, 512, "cycle_g512", "cycle_g512_vs_redsync"),
+		handovers(quick),
+		contended8(),
+		contended4x4(),
+		contendedSnapshot(),
+		holding(quick),
+		sqliteCycles(),
+		waiting(),
 	}
+	if !quick {
+		families = append(families, cycles(quick, 8, "cycle_g8"), cycles(quick, 128, "cycle_g128"))
+	}
+	return families
 }
 
 // Choose returns the families of a store in the list with a measure that matches, and

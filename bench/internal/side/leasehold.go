@@ -19,7 +19,15 @@ type Ours struct {
 
 // OpenPostgres opens a client on the database at url, as a user does.
 func OpenPostgres(ctx context.Context, url string, cfg leasehold.Config) (*Ours, error) {
-	pool, err := pgxpool.New(ctx, url)
+	pool, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	return openPool(ctx, pool, cfg)
+}
+
+func openPool(ctx context.Context, config *pgxpool.Config, cfg leasehold.Config) (*Ours, error) {
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}

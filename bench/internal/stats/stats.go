@@ -37,3 +37,12 @@ func Compare(ours, theirs []float64) Ratio {
 	}
 	return Ratio{Median: Median(ratios), Low: Quantile(ratios, 0), High: Quantile(ratios, 1)}
 }
+
+// Mean is the arithmetic mean; NaN if there are no values.
+func Mean(values []float64) float64 {
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
