@@ -3,10 +3,8 @@ package leasehold
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
-	"github.com/leaseholdgo/leasehold/internal/backoff"
 	"github.com/leaseholdgo/leasehold/internal/clock"
 	"github.com/leaseholdgo/leasehold/internal/keepalive"
 	"github.com/leaseholdgo/leasehold/internal/liveness"
@@ -20,139 +18,97 @@ var errLeaseEnded = errors.New("the lease ended")
 var errRevokedEarly = errors.New("the grant was revoked before it arrived")
 
 // attempt is one (name, lease, ticket): what is sent to the store, repeated until
-// its outcome is known.
+// its outcome is known. It pins its lease.
 type attempt struct {
 	driver.Attempt
-	request *request
-	lease   *keepalive.Lease
-	news    chan news // from the watcher; holds one
+	client *Client
+	lease  *keepalive.Lease
+	wait   bool
 
-	// inFlight is closed when the last call sent has returned. Only then may
-	// the attempt be let go of.
-	inFlight chan struct{}
-	// clean: the store has answered that nothing of the attempt is stored.
-	clean bool
+	// added is how often the rows were read again, of the lease, before the attempt was
+	// first sent. A notification names the ticket, and the ticket may be asked for again
+	// when a grant to it has ended; so none is believed once the rows were read since.
+	added int
 
-	// reads, of the lease, before the attempt was first sent. A notification names the
-	// ticket, and the ticket may be asked for again when a grant to it has ended; so
-	// none is believed once the rows were read since.
-	reads int
-
-	queued bool // guarded by waiting.mu: the store has answered that it is queued
+	// waiting.mu guards the fields below.
+	owner   *request // whose it is; nil: it is abandoned
+	calling bool     // a call is in flight; only when it has returned the attempt may be let go of
+	sent    int      // as added, before that call was sent
+	clean   bool     // the store has answered that nothing of the attempt is stored
+	queued  bool     // the store has answered that it is queued
+	ahead   int      // in the queue, when last seen
+	reply   news     // to the last call
+	news    news     // from the watcher or a notification, since the last call was sent
 }
 
-// news is what a look at the row has shown.
+// news is what has happened to an attempt.
 type news struct {
-	fence    uint64
-	reads    int // of the lease, before the look
-	vanished bool
-	revoked  bool
+	what  happening
+	fence uint64 // granted
+	reads int    // granted: of the lease, before the call was sent that shows it
+	ahead int    // queued
+	err   error  // failed
 }
+
+type happening int
+
+const (
+	nothing  happening = iota
+	granted            // the lock
+	revoked            // granted, and revoked already
+	queued             // it waits its turn
+	refused            // a try: the lock is held
+	vanished           // it is no longer in the queue
+	failed             // the call did, and its outcome is not known
+)
 
 func newAttempt(r *request, lease *keepalive.Lease) *attempt {
-	inFlight := make(chan struct{})
-	close(inFlight)
+	c := r.client
 	a := &attempt{
-		Attempt: driver.Attempt{Name: r.name, Lease: lease.ID, Ticket: driver.NewID()},
-		request: r, lease: lease, news: make(chan news, 1),
-		inFlight: inFlight, clean: true, reads: lease.Reads(),
+		Attempt: driver.Attempt{Name: r.name, Lease: lease.ID, Ticket: driver.NewID(), Terms: r.terms},
+		client:  c, lease: lease, wait: r.wait, added: lease.Reads(), owner: r, clean: true,
 	}
-	r.client.begun(a.Ticket)
+	c.begun(a.Ticket)
+	c.waits.place(r, a)
 	return a
 }
 
-// obtain sends the attempt until it is granted or can go no further.
-func (a *attempt) obtain(ctx context.Context) (news, error) {
-	c := a.request.client
-	if a.request.wait {
-		c.waits.add(a)
-		defer c.waits.remove(a)
-		a.forgetNews() // of an earlier round
+// call makes one call of Acquire, whose end the owner need not await.
+func (a *attempt) call() {
+	c := a.client
+	reply, err := c.conn.Acquire(c.callContext(), a.Attempt, a.wait)
+	n := a.learn(&reply, err)
+	if n.what == queued {
+		c.listen(a.lease)
 	}
-	probes := 0
-	for pause := range backoff.Seq(5*time.Millisecond, time.Second) {
-		reads := a.lease.Reads()
-		reply, err := a.send(ctx)
-		switch {
-		case err != nil && a.stopped(ctx) != nil:
-			return news{}, a.stopped(ctx)
-		case errors.Is(err, driver.ErrLeaseGone):
-			a.lease.Kick() // the keepalive finds out, and ends the lease
-		case driver.IsPermanent(err):
-			return news{}, err
-		case err != nil:
-			if a.request.troubled("acquire", err); !a.request.patient() {
-				return news{}, err
-			}
-		case reply.Lock.HeldBy(a.Place()) && keepalive.Revoked(&reply.Lock):
-			return news{}, errRevokedEarly
-		case reply.Lock.HeldBy(a.Place()):
-			return news{fence: reply.Lock.Fence, reads: reads}, nil
-		case a.request.wait:
-			n, err := a.await(ctx, reply.Lock)
-			if err == nil && n.revoked {
-				err = errRevokedEarly
-			}
-			if err != nil || !n.vanished {
-				return n, err
-			}
-			continue // somebody removed us from the queue: ask again
-		default:
-			held, changed, err := a.probe(ctx)
-			if err == nil && (!changed || probes == 3) {
-				return news{}, held
-			}
-			if probes++; err == nil {
-				continue
-			}
-			if a.request.troubled("read", err); !a.request.patient() {
-				return news{}, err
-			}
-		}
-		if err := a.sleep(ctx, pause); err != nil {
-			return news{}, err
-		}
+	if !c.waits.answered(a, &reply.Lock, n) {
+		a.discard()
 	}
-	return news{}, nil // not reached: Seq does not end
 }
 
-// send makes one call of Acquire, under a context of its own: the end of the
-// caller's must not cost the connection that others use too.
-func (a *attempt) send(ctx context.Context) (driver.Reply, error) {
-	type result struct {
-		reply driver.Reply
-		err   error
+// learn returns what the reply to Acquire says.
+func (a *attempt) learn(reply *driver.Reply, err error) news {
+	if err != nil {
+		return news{what: failed, err: err}
 	}
-	c := a.request.client
-	results := make(chan result, 1)
-	inFlight := make(chan struct{})
-	a.inFlight, a.clean = inFlight, false
-	c.tasks.Go(func() {
-		defer close(inFlight)
-		call, cancel := context.WithTimeout(context.Background(), c.callTimeout())
-		defer cancel()
-		reply, err := c.conn.Acquire(call, a.Attempt, a.request.wait)
-		results <- result{reply, err}
-	})
-	select {
-	case r := <-results:
-		if r.err == nil {
-			a.request.trouble = nil
-			a.clean = !a.request.wait && !r.reply.Lock.HeldBy(a.Place())
-			a.lease.SawEpoch(r.reply.Epoch)
-		}
-		return r.reply, r.err
-	case <-ctx.Done():
-	case <-a.lease.Ended():
-	case <-c.closing.Done():
+	a.lease.SawEpoch(reply.Epoch)
+	g, holds := reply.Lock.GrantOf(a.Place())
+	switch {
+	case holds && keepalive.Marked(g):
+		return news{what: revoked}
+	case holds:
+		return news{what: granted, fence: g.Fence, reads: a.sent}
+	case a.wait:
+		return news{what: queued, ahead: max(reply.Lock.Ahead(a.Place()), 0)}
+	default:
+		return news{what: refused}
 	}
-	return driver.Reply{}, a.stopped(ctx)
 }
 
 // stopped returns what has ended the attempt, or nil.
 func (a *attempt) stopped(ctx context.Context) error {
 	switch {
-	case a.request.client.closing.Err() != nil:
+	case a.client.closing.Err() != nil:
 		return ErrClosed
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -163,34 +119,9 @@ func (a *attempt) stopped(ctx context.Context) error {
 	}
 }
 
-func (a *attempt) forgetNews() {
-	select {
-	case <-a.news:
-	default:
-	}
-}
-
-// await waits in the queue until the watcher has news.
-func (a *attempt) await(ctx context.Context, row driver.Lock) (news, error) {
-	c := a.request.client
-	if f := c.cfg.Observer.Queued; f != nil {
-		f(a.Name, max(row.Ahead(a.Place()), 0))
-	}
-	c.waits.enqueued(a, row)
-	c.listen(a.lease)
-	select {
-	case n := <-a.news:
-		return n, nil
-	case <-ctx.Done():
-	case <-a.lease.Ended():
-	case <-c.closing.Done():
-	}
-	return news{}, a.stopped(ctx)
-}
-
 // probe looks whether the holder is dead, and frees the lock from it if so.
 func (a *attempt) probe(ctx context.Context) (held *HeldError, changed bool, err error) {
-	c := a.request.client
+	c := a.client
 	view, err := c.read(ctx, driver.Query{Names: []string{a.Name}})
 	if err != nil {
 		return nil, false, err
@@ -204,32 +135,26 @@ func (a *attempt) probe(ctx context.Context) (held *HeldError, changed bool, err
 	return held, changed, nil
 }
 
-// sleep pauses; an error says what ended the attempt first.
-func (a *attempt) sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-	case <-a.lease.Ended():
-	case <-a.request.client.closing.Done():
-	}
-	return a.stopped(ctx)
-}
-
 // abandon lets go of whatever may be stored of the attempt, in the background,
 // and then of the lease.
 func (a *attempt) abandon() {
+	if !a.client.waits.disown(a) {
+		return // the call in flight goes on to that
+	}
 	if a.clean {
-		a.request.client.ended(a.Ticket)
-		a.lease.Unpin()
+		a.discard()
 		return
 	}
-	c := a.request.client
-	c.tasks.Go(func() {
-		defer a.lease.Unpin()
-		<-a.inFlight
-		c.letGo(a.lease, a.Attempt, func() {})
-	})
+	a.client.tasks.Go(a.discard)
+}
+
+// discard is the end of abandon. No call of Acquire is in flight.
+func (a *attempt) discard() {
+	c := a.client
+	defer a.lease.Unpin()
+	if a.clean {
+		c.ended(a.Ticket)
+		return
+	}
+	c.letGo(a.lease, a.Attempt, func() {})
 }

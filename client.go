@@ -18,6 +18,7 @@ import (
 // connections, whatever the number of locks and waiters.
 type Client struct {
 	cfg    Config
+	host   string // for people
 	conn   driver.Conn
 	keeper *keepalive.Keeper
 	waits  *waiting
@@ -27,12 +28,13 @@ type Client struct {
 	tasks   sync.WaitGroup // everything that may use conn
 
 	listening atomic.Bool // notifications arrive
+	limit     callLimit
+	failover  atomic.Int64 // how often the database was failed over; raised under mu
 
 	mu       sync.Mutex // guards the fields below; nothing else is locked under it
 	draining bool       // no new acquisitions
 	held     map[*Lock]struct{}
 	tickets  map[driver.ID]struct{} // of attempts of which something may be stored
-	failover int                    // how often the database was failed over
 	empty    chan struct{}          // not nil while Shutdown waits for held to be empty
 	ear      *keepalive.Lease       // the lease that is listened for
 }
@@ -55,10 +57,10 @@ func Open(ctx context.Context, store driver.Store, cfg Config) (*Client, error) 
 	if err != nil {
 		return nil, opErr("open", "", kind(err), err)
 	}
-	c := &Client{cfg: cfg, conn: conn, held: map[*Lock]struct{}{}, tickets: map[driver.ID]struct{}{}}
+	host, _ := os.Hostname() // for people only
+	c := &Client{cfg: cfg, conn: conn, host: host, held: map[*Lock]struct{}{}, tickets: map[driver.ID]struct{}{}}
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.waits = newWaiting(c)
-	host, _ := os.Hostname() // for people only
 	c.keeper = keepalive.New(keepalive.Config{
 		Conn: conn, TTL: cfg.TTL, Owner: cfg.Owner,
 		Info:    driver.Info{Host: host, PID: os.Getpid(), App: cfg.App},
@@ -81,6 +83,11 @@ func kind(err error) error {
 // failed wraps the error of a store for the caller of op.
 func (c *Client) failed(op, name string, err error) error {
 	return opErr(op, name, kind(err), err)
+}
+
+// self is this client, as others see it in a row.
+func (c *Client) self() Holder {
+	return Holder{Owner: c.cfg.Owner, Host: c.host, PID: os.Getpid(), App: c.cfg.App}
 }
 
 // callTimeout bounds one call to the store that is not part of the keepalive.
@@ -130,6 +137,7 @@ func (c *Client) renewed(took time.Duration, err error) {
 }
 
 func (c *Client) leaseEnded(cause error) {
+	c.waits.wakeAll()
 	if cause != ErrClosed {
 		c.cfg.Logger.Warn("leasehold: the lease and all its locks are lost", "owner", c.cfg.Owner, "err", cause)
 	}

@@ -35,10 +35,12 @@ func (c *Client) Close() error {
 	c.mu.Lock()
 	c.close() // under mu: no task begins after this that Close does not wait for
 	c.mu.Unlock()
+	c.waits.wakeAll()
 	limit, cancel := context.WithTimeout(context.Background(), c.cfg.TTL)
 	defer cancel()
 	c.dropAll(limit)
 	c.keeper.Close(limit)
+	c.limit.end()
 	err := c.conn.Close()
 	if err != nil {
 		return opErr("close", "", err)
@@ -102,6 +104,10 @@ func (c *Client) keep(l *Lock) bool {
 func (c *Client) forget(l *Lock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forgetLocked(l)
+}
+
+func (c *Client) forgetLocked(l *Lock) {
 	if _, ok := c.held[l]; !ok {
 		return
 	}
@@ -109,6 +115,13 @@ func (c *Client) forget(l *Lock) {
 	if c.empty != nil && len(c.held) == 0 {
 		close(c.empty)
 	}
+}
+
+// holds reports whether a lock is in hand.
+func (c *Client) holds() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.held) > 0
 }
 
 func (c *Client) locks() []*Lock {

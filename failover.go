@@ -32,20 +32,14 @@ func (c *Client) ended(ticket driver.ID) {
 
 // endedBy makes a ticket unknown after an answer to a call that was sent when failovers
 // returned failover. It reports false, and does nothing, if there was one since.
-func (c *Client) endedBy(ticket driver.ID, failover int) bool {
+func (c *Client) endedBy(ticket driver.ID, failover int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failover != failover {
+	if c.failover.Load() != failover {
 		return false
 	}
 	delete(c.tickets, ticket)
 	return true
-}
-
-func (c *Client) failovers() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.failover
 }
 
 func (c *Client) knows(ticket driver.ID) bool {
@@ -58,7 +52,7 @@ func (c *Client) knows(ticket driver.ID) bool {
 // failedOver is told by the keepalive that the lease goes on in another incarnation.
 func (c *Client) failedOver(lease *keepalive.Lease) {
 	c.mu.Lock()
-	c.failover++
+	c.failover.Add(1)
 	c.mu.Unlock()
 	c.spawn(func() {
 		c.cfg.Logger.Warn("leasehold: the database was failed over or restored", "lease", lease.ID.String())

@@ -53,8 +53,8 @@ func (c *Client) listenUntilEnded(l driver.Listener, lease *keepalive.Lease) {
 func (c *Client) wake(lease *keepalive.Lease, hint driver.Hint) {
 	c.listening.Store(true)
 	switch {
-	case hint.Fence != 0 && c.waits.granted(lease, hint):
-	case hint.Name == "" && len(c.locks()) > 0:
+	case hint.Fence != 0 && c.waits.granted(lease.ID, hint):
+	case hint.Name == "" && c.holds():
 		lease.Kick() // a revocation may have been missed before
 		c.waits.hint("")
 	case !c.waits.hint(hint.Name) && hint.Name != "":

@@ -19,8 +19,11 @@ type Lock struct {
 	hold   driver.Hold
 	since  time.Time // of package clock
 
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	mu     sync.Mutex              // guards the fields below; nothing else is locked under it
+	cause  error                   // why it ended; nil while it is held
+	values context.Context         // that of Acquire
+	ctx    context.Context         // made when it is first asked for
+	cancel context.CancelCauseFunc // of ctx
 
 	release sync.Once
 	settled chan struct{} // closed when outcome is known
@@ -33,23 +36,20 @@ func newLock(ctx context.Context, r *request, a *attempt, g news) (*Lock, error)
 	l := &Lock{
 		client: r.client, lease: a.lease,
 		hold:  driver.Hold{Attempt: a.Attempt, Fence: g.fence, Conn: r.client.conn},
-		since: clock.Now(), settled: make(chan struct{}),
+		since: clock.Recent(), values: ctx, settled: make(chan struct{}),
 	}
-	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if !r.client.keep(l) {
-		l.cancel(ErrClosed)
 		return nil, ErrClosed
 	}
 	if err := a.lease.Add(l.holding(), g.reads); err != nil {
 		r.client.forget(l)
-		l.cancel(err)
 		if err != keepalive.ErrStale {
 			err = errLeaseEnded
 		}
 		return nil, err
 	}
 	if f := r.client.cfg.Observer.Acquired; f != nil {
-		f(l, clock.Since(r.started))
+		f(l, clock.Recent().Sub(r.started))
 	}
 	return l, nil
 }
@@ -68,13 +68,42 @@ func (l *Lock) Owner() string { return l.client.cfg.Owner }
 // its trust deadline at the latest, whatever hangs. It carries the values of the
 // context given to Acquire, not its cancellation. context.Cause tells why it
 // ended: ErrReleased, or a *LostError.
-func (l *Lock) Context() context.Context { return l.ctx }
+func (l *Lock) Context() context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx == nil {
+		l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(l.values))
+		if l.cause != nil {
+			l.cancel(l.cause)
+		}
+	}
+	return l.ctx
+}
+
+// end ends the lock's context, unless it has ended.
+func (l *Lock) end(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cause == nil {
+		l.cause = cause
+		if l.cancel != nil {
+			l.cancel(cause)
+		}
+	}
+}
+
+// ended returns why the lock's context ended, or nil.
+func (l *Lock) ended() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause
+}
 
 // Bind returns a context derived from ctx that also ends with the lock, with the
 // lock's cause. The caller calls stop when done with it.
 func (l *Lock) Bind(ctx context.Context) (bound context.Context, stop context.CancelFunc) {
 	bound, cancel := context.WithCancelCause(ctx)
-	detach := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
+	detach := context.AfterFunc(l.Context(), func() { cancel(l.ended()) })
 	return bound, func() {
 		detach()
 		cancel(context.Canceled)
@@ -84,7 +113,7 @@ func (l *Lock) Bind(ctx context.Context) (bound context.Context, stop context.Ca
 // Held reports whether the lock may be believed in at this instant: now is before
 // its trust deadline, and it was neither released nor lost. No I/O. Work that
 // asks, and then acts, may be paused in between; see the package documentation.
-func (l *Lock) Held() bool { return l.ctx.Err() == nil && l.lease.Trusted() }
+func (l *Lock) Held() bool { return l.ended() == nil && l.lease.Trusted() }
 
 // Deadline returns the trust deadline: the instant at which the lock is lost unless
 // the lease is renewed before, which moves it. It counts time suspended.
@@ -101,7 +130,7 @@ func (l *Lock) Hold() driver.Hold { return l.hold }
 // Release. It does not block.
 func (l *Lock) lose(reason error) {
 	err := &LostError{Name: l.hold.Name, Fence: l.hold.Fence, Reason: reason}
-	l.cancel(err)
+	l.end(err)
 	l.client.spawn(func() {
 		l.client.cfg.Logger.Warn("leasehold: a lock was lost", "lock", l.hold.Name, "fence", l.hold.Fence, "err", reason)
 		if f := l.client.cfg.Observer.Lost; f != nil {
@@ -113,7 +142,7 @@ func (l *Lock) lose(reason error) {
 // lost returns the *LostError if the lock was lost, or nil.
 func (l *Lock) lost() error {
 	var lost *LostError
-	if errors.As(context.Cause(l.ctx), &lost) {
+	if errors.As(l.ended(), &lost) {
 		return lost
 	}
 	return nil
@@ -146,15 +175,24 @@ func (l *Lock) Release(ctx context.Context) error {
 
 // Close is Release, bounded by the trust deadline as it is now.
 func (l *Lock) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), clock.Until(l.lease.Deadline()))
-	defer cancel()
-	return l.Release(ctx)
+	l.release.Do(l.letGo)
+	select {
+	case <-l.settled:
+		return l.outcome
+	default:
+	}
+	select {
+	case <-l.settled:
+		return l.outcome
+	case <-l.lease.Limit():
+		return opErr("release", l.hold.Name, ErrOutcomeUnknown, context.DeadlineExceeded)
+	}
 }
 
 // letGo ends the belief, and starts what ends the hold.
 func (l *Lock) letGo() {
 	l.lease.Remove(l.holding())
-	l.cancel(ErrReleased)
+	l.end(ErrReleased)
 	lost := l.lost()
 	c := l.client
 	if l.lease.Cause() != nil && lost != nil {
@@ -174,19 +212,17 @@ func (l *Lock) finish(lost error) {
 	c := l.client
 	defer c.forget(l)
 	defer l.lease.Unpin()
-	var once sync.Once
-	settle := func(err error) { once.Do(func() { l.settle(err) }) }
-	known := c.letGo(l.lease, l.hold.Attempt, func() { settle(lost) })
+	early := false
+	known := c.letGo(l.lease, l.hold.Attempt, func() { early = true; l.settle(lost) })
 	switch {
-	case lost != nil:
-		settle(lost)
-	case !known:
-		settle(opErr("release", l.hold.Name, ErrOutcomeUnknown, l.lease.Cause()))
+	case early:
+	case !known && lost == nil:
+		l.settle(opErr("release", l.hold.Name, ErrOutcomeUnknown, l.lease.Cause()))
 	default:
-		settle(nil)
+		l.settle(lost)
 	}
 	if f := c.cfg.Observer.Released; f != nil && lost == nil {
-		f(l, clock.Since(l.since))
+		f(l, clock.Recent().Sub(l.since))
 	}
 }
 

@@ -8,8 +8,10 @@ import "time"
 type Observer struct {
 	// Acquired: a lock was granted after waited, from the call of Acquire.
 	Acquired func(lock *Lock, waited time.Duration)
-	// Queued: an attempt has to wait; ahead counts the waiters before it, the
-	// holder not included.
+	// Queued: an acquisition is in the database's queue, with ahead places before
+	// it, the holders not included. Of several acquisitions of one name by one
+	// client only the first is there; each of the others is told when it has become
+	// the first, and has to wait there. It is told again if its place was lost.
 	Queued func(name string, ahead int)
 	// Released: a lock was let go of by its holder, having been held for held.
 	Released func(lock *Lock, held time.Duration)

@@ -1,7 +1,6 @@
 package leasehold
 
 import (
-	"context"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -18,13 +17,10 @@ const guardedTries = 5
 // whether the outcome is known. It calls guarded once, early, if the row stays
 // locked by somebody else: then the release follows when that ends.
 func (c *Client) letGo(lease *keepalive.Lease, a driver.Attempt, guarded func()) bool {
-	defer c.ended(a.Ticket)
-	busy := 0
-	for pause := range backoff.Seq(time.Millisecond, 250*time.Millisecond) {
-		failover := c.failovers()
-		call, cancel := context.WithTimeout(context.Background(), c.callTimeout())
-		outcome, err := c.conn.Release(call, a)
-		cancel()
+	busy, pauses := 0, backoff.New(time.Millisecond, 250*time.Millisecond)
+	for {
+		failover := c.failover.Load()
+		outcome, err := c.conn.Release(c.callContext(), a)
 		switch {
 		case err == nil && outcome != driver.Busy && c.endedBy(a.Ticket, failover):
 			return true
@@ -37,11 +33,11 @@ func (c *Client) letGo(lease *keepalive.Lease, a driver.Attempt, guarded func())
 				guarded()
 			}
 		}
-		if !sleepUntil(lease.Ended(), pause) {
+		if !sleepUntil(lease.Ended(), pauses.Next()) {
+			c.ended(a.Ticket)
 			return false
 		}
 	}
-	return false // not reached: Seq does not end
 }
 
 // sleepUntil pauses for d; it reports false if ended was closed first.

@@ -14,8 +14,7 @@ import (
 // jitter"; Brooker, "Exponential Backoff and Jitter", 2015).
 func Seq(first, limit time.Duration) iter.Seq[time.Duration] {
 	return func(yield func(time.Duration) bool) {
-		for d := max(first, time.Millisecond); yield(Jitter(d)); {
-			d = max(min(2*d, limit), time.Millisecond)
+		for p := New(first, limit); yield(p.Next()); {
 		}
 	}
 }

@@ -43,3 +43,7 @@ func Until(deadline time.Time) time.Duration { return deadline.Sub(Now()) }
 // Sooner returns how long a timer that guards an event after d may sleep. Timers
 // stand still while the machine is suspended, so a long wait is taken in slices.
 func Sooner(d time.Duration) time.Duration { return min(d, time.Second) }
+
+// Recent is Now, but may miss a suspension that no call of Now has noticed yet. It is for
+// measuring and for bounds that nothing depends on; it costs a quarter of Now.
+func Recent() time.Time { return time.Now().Add(suspendedBefore()) }

@@ -22,21 +22,22 @@ var counted atomic.Int64
 // suspended returns how long the machine has been suspended since it booted,
 // to within slack. A reading that was interrupted is not used.
 func suspended() time.Duration {
-	last := time.Duration(counted.Load())
+	last := suspendedBefore()
 	for range 10 {
 		before := read(clockMonotonic)
-		boot := read(clockBoottime)
-		if read(clockMonotonic)-before > slack/5 {
-			continue
+		total := read(clockBoottime) - before
+		if (total - last).Abs() < slack {
+			return last // an interruption between the two would have made it more
 		}
-		if total := boot - before; (total - last).Abs() >= slack {
+		if read(clockMonotonic)-before <= slack/5 {
 			counted.CompareAndSwap(int64(last), int64(total))
 			return total
 		}
-		break
 	}
 	return last
 }
+
+func suspendedBefore() time.Duration { return time.Duration(counted.Load()) }
 
 // Boottime returns the time since the machine booted, suspension included. It is
 // comparable between processes of one machine. It is 0 where it cannot be read.

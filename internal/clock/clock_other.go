@@ -15,5 +15,7 @@ func suspended() time.Duration {
 	return max(wall-now.Sub(start), 0).Truncate(time.Millisecond)
 }
 
+func suspendedBefore() time.Duration { return suspended() }
+
 // Boottime returns 0: there is no clock here that processes share.
 func Boottime() time.Duration { return 0 }

@@ -30,6 +30,8 @@ type Lease struct {
 	trust    Trust
 	uses     int
 	holdings map[Holding]struct{}
+	limit    chan struct{} // closed at the deadline as it is, or was until limitOf
+	limitOf  time.Time     // the deadline that limit is about
 }
 
 // start makes the Lease of a row that was just created, with no use yet.
@@ -51,6 +53,19 @@ func (l *Lease) Deadline() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.trust.Deadline()
+}
+
+// Limit returns a channel that is closed at the trust deadline as it is now, whether that
+// moves or not. It is shared, so that asking for it costs little.
+func (l *Lease) Limit() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if deadline := l.trust.Deadline(); l.limit == nil || l.limitOf != deadline {
+		limit := make(chan struct{})
+		l.limit, l.limitOf = limit, deadline
+		time.AfterFunc(clock.Until(deadline), func() { close(limit) })
+	}
+	return l.limit
 }
 
 // Trusted reports whether the lease may be believed in at this instant.
@@ -81,7 +96,7 @@ func (l *Lease) Cause() error {
 func (l *Lease) pin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.trust.At(clock.Now()) {
+	if !l.trust.At(clock.Recent()) { // Add sees to what this may miss
 		return false
 	}
 	l.uses++

@@ -103,21 +103,27 @@ func (t *Trust) Admit(reads int, now time.Time) error {
 	return nil
 }
 
-// Revoked reports whether a row shows a grant that was revoked before the client learned
-// of it. It must be let go of and never be believed in: a renewal may have returned the
-// notice of that revocation already, and no other one will come.
-func Revoked(row *driver.Lock) bool {
-	return row.Mark != nil && !mutation.On(mutation.BelieveMarkedGrants)
+// Marked reports whether a grant was revoked before the client learned of it. It must be
+// let go of and never be believed in: a renewal may have returned the notice of that
+// revocation already, and no other one will come.
+func Marked(g driver.Grant) bool {
+	return g.Mark != nil && !mutation.On(mutation.BelieveMarkedGrants)
 }
+
+// Revoked is Marked for the grant of who holds the row alone.
+func Revoked(row *driver.Lock) bool { return Marked(driver.Grant{Mark: row.Mark}) }
 
 // Verdict returns why the lock is lost whose row was just read, or nil.
 func Verdict(row *driver.Lock, hold driver.Hold, failover bool) error {
+	var g driver.Grant
+	if row != nil {
+		g, _ = row.GrantOf(hold.Place())
+	}
 	switch {
-	case row != nil && row.HeldBy(hold.Place()) && row.Fence == hold.Fence:
-		if row.Mark == nil {
-			return nil
-		}
-		return &RevokedError{By: row.Mark.By, Reason: row.Mark.Reason}
+	case g.Fence == hold.Fence && g.Mark == nil:
+		return nil
+	case g.Fence == hold.Fence:
+		return &RevokedError{By: g.Mark.By, Reason: g.Mark.Reason}
 	case failover:
 		return ErrFailedOver
 	default:
