@@ -184,11 +184,11 @@ func (w *witness) acquire(c *leasehold.Client, name string) {
 		w.t.Errorf("Acquire: %v", err)
 		return
 	}
-	w.enter(name, l.Fence())
+	w.enter(name, driver.Terms{}, l.Fence())
 	if !l.Held() {
 		w.t.Error("a lock just granted is not held")
 	}
-	w.leave(name)
+	w.leave(name, driver.Terms{})
 	if err := l.Close(); err != nil {
 		w.t.Errorf("Close: %v", err)
 	}

@@ -18,12 +18,45 @@ func testConcurrent(t *testing.T, h Harness) {
 	cases{
 		{"ExclusionOrderAndNoGhost", exclusionOrderNoGhost},
 		{"TriesOnly", triesOnly},
+		{"SharedAndPermits", sharedAndPermits},
 	}.run(t, h)
 }
 
-func exclusionOrderNoGhost(w *world) {
+func exclusionOrderNoGhost(w *world) { runCrowd(w, "hot", "warm") }
+
+const (
+	sharedName  = "shared by many"
+	permitsName = "with permits"
+)
+
+func sharedAndPermits(w *world) {
+	var names []string
+	if !w.h.Lacks.Shared {
+		names = append(names, sharedName)
+	}
+	if !w.h.Lacks.Permits {
+		names = append(names, permitsName)
+	}
+	if len(names) > 0 {
+		runCrowd(w, names...)
+	}
+}
+
+// someTerms are those of one attempt in a crowd.
+func someTerms(name string) driver.Terms {
+	switch {
+	case name == sharedName && rand.IntN(3) > 0:
+		return shared
+	case name == permitsName:
+		return permits(3)
+	default:
+		return driver.Terms{}
+	}
+}
+
+func runCrowd(w *world, names ...string) {
 	const conns, perConn = 3, 3
-	c := newCrowd(w, "hot", "warm")
+	c := newCrowd(w, names...)
 	var wg sync.WaitGroup
 	for range conns {
 		conn := w.connect()
@@ -151,20 +184,20 @@ func (a *actor) acquire(at driver.Attempt, wait bool) (reply driver.Reply, err e
 }
 
 func (a *actor) try(name string) {
-	at := driver.Attempt{Name: name, Lease: a.lease, Ticket: driver.NewID()}
+	at := driver.Attempt{Name: name, Lease: a.lease, Ticket: driver.NewID(), Terms: someTerms(name)}
 	reply, err := a.acquire(at, false)
 	if err != nil {
 		return
 	}
-	if reply.Lock.HeldBy(at.Place()) {
-		a.hold(at, reply.Lock.Fence)
+	if grant, ok := reply.Lock.GrantOf(at.Place()); ok {
+		a.hold(at, grant.Fence)
 	} else if got := releaseUntilKnown(a.T, a.conn, at); got != driver.Absent {
 		a.Errorf("a try that failed left something: release says %s", outcome(got))
 	}
 }
 
 func (a *actor) wait(name string) {
-	at := driver.Attempt{Name: name, Lease: a.lease, Ticket: driver.NewID()}
+	at := driver.Attempt{Name: name, Lease: a.lease, Ticket: driver.NewID(), Terms: someTerms(name)}
 	reply, err := a.acquire(at, true)
 	if err != nil {
 		return
@@ -194,10 +227,10 @@ func (a *actor) wait(name string) {
 // out of the way. It returns 0 when the attempt was lost.
 func (a *actor) awaitGrant(at driver.Attempt, lock driver.Lock) uint64 {
 	for start := time.Now(); time.Since(start) < patience && !a.Failed(); {
-		switch {
-		case lock.HeldBy(at.Place()):
-			return lock.Fence
-		case lock.Ahead(at.Place()) < 0:
+		if grant, ok := lock.GrantOf(at.Place()); ok {
+			return grant.Fence
+		}
+		if lock.Ahead(at.Place()) < 0 {
 			a.Errorf("lost waiter: %v is not in %+v", at.Place(), lock)
 			return 0
 		}
@@ -243,11 +276,11 @@ func goneOf(view driver.View, lock driver.Lock) []driver.ID {
 
 // hold holds for a moment, and ends it in one of the ways there are.
 func (a *actor) hold(at driver.Attempt, fence uint64) {
-	a.watch.enter(at.Name, fence)
+	a.watch.enter(at.Name, at.Terms, fence)
 	if rand.IntN(2) == 0 {
 		time.Sleep(rand.N(time.Millisecond))
 	}
-	a.watch.leave(at.Name)
+	a.watch.leave(at.Name, at.Terms)
 	switch rand.IntN(8) {
 	case 0:
 		a.die()

@@ -62,8 +62,8 @@ func fenceUnderRowLock(w *world) {
 				a := c.attempt("a")
 				reply, err := c.conn.Acquire(w.Context(), a, false)
 				if err == nil && reply.Lock.HeldBy(a.Place()) {
-					watch.enter("a", reply.Lock.Fence)
-					watch.leave("a")
+					watch.enter("a", a.Terms, reply.Lock.Fence)
+					watch.leave("a", a.Terms)
 				}
 				releaseUntilKnown(w.T, c.conn, a)
 			}

@@ -39,6 +39,9 @@ var flaws = []flaw{
 	{"ReleaseByAnybody", []string{"Driver", "Model"}, func(c driver.Conn) driver.Conn { return openRelease{c} }},
 	{"ObservationIgnored", []string{"Driver", "Model"}, func(c driver.Conn) driver.Conn { return blindEnd{c} }},
 	{"NamesFolded", []string{"Driver"}, func(c driver.Conn) driver.Conn { return folded{c} }},
+	{"ReadersOvertake", []string{"Driver", "Model"}, func(c driver.Conn) driver.Conn { return readersOvertake{c} }},
+	{"OnePermitTooMany", allLevels, func(c driver.Conn) driver.Conn { return permitTooMany{c} }},
+	{"MinHoldForgotten", []string{"Driver", "Model"}, func(c driver.Conn) driver.Conn { return minHoldForgotten{c} }},
 	{"LateAcquire", []string{"Driver"}, func(c driver.Conn) driver.Conn { return lateAcquire{c} }},
 }
 
@@ -113,6 +116,8 @@ func TestFlawed(t *testing.T) {
 	levels[level](t, Harness{
 		Open: func(*testing.T) driver.Store { return flawedStore{memory.New(), put} },
 		TTL:  defaultTTL,
+
+		Lacks: Lacks{Data: true}, // what wraps a Conn hides that
 	})
 }
 
@@ -253,6 +258,44 @@ func (c folded) Acquire(ctx context.Context, a driver.Attempt, wait bool) (drive
 	reply, err := c.Conn.Acquire(ctx, a, wait)
 	reply.Lock.Name = name
 	return reply, err
+}
+
+// readersOvertake: whoever would share a lock that is shared does not wait.
+type readersOvertake struct{ driver.Conn }
+
+func (c readersOvertake) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver.Reply, error) {
+	row := peek(ctx, c.Conn, a.Name)
+	if a.Terms.Mode == driver.Shared && len(row.Members) > 0 && row.Limit == 0 && row.Ahead(a.Place()) < 0 {
+		for _, w := range row.Queue {
+			_, _ = c.Conn.Release(ctx, at(a.Name, w.Place))
+		}
+		defer func() {
+			for _, w := range row.Queue {
+				again := at(a.Name, w.Place)
+				again.Terms = w.Terms
+				_, _ = c.Conn.Acquire(ctx, again, true)
+			}
+		}()
+	}
+	return c.Conn.Acquire(ctx, a, wait)
+}
+
+// permitTooMany: one more may hold than the limit says.
+type permitTooMany struct{ driver.Conn }
+
+func (c permitTooMany) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver.Reply, error) {
+	if a.Terms.Mode == driver.Permit {
+		a.Terms.Limit++
+	}
+	return c.Conn.Acquire(ctx, a, wait)
+}
+
+// minHoldForgotten: a minimum hold is not stored.
+type minHoldForgotten struct{ driver.Conn }
+
+func (c minHoldForgotten) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver.Reply, error) {
+	a.Terms.MinHold = 0
+	return c.Conn.Acquire(ctx, a, wait)
 }
 
 // lateAcquire: an interrupted call takes effect after it has returned.

@@ -34,6 +34,9 @@ type Harness struct {
 	// required.
 	Liveness bool
 
+	// Lacks says what the store does not offer. The suite checks that it refuses that.
+	Lacks Lacks
+
 	// Vanish makes the client of conn die without a goodbye: its leases keep
 	// their rows, and whatever the operating system held for it is let go.
 	// Nil: a client that makes no more calls is dead enough.
@@ -42,6 +45,15 @@ type Harness struct {
 	// Guard begins a transaction that guards hold, and returns the function
 	// that ends it. Nil: the store has no guard.
 	Guard func(t *testing.T, store driver.Store, hold driver.Hold) (end func())
+}
+
+// Lacks is what a store may lack. It refuses each with driver.ErrUnsupported.
+type Lacks struct {
+	Shared  bool // driver.Shared
+	Permits bool // driver.Permit
+	MinHold bool // Terms.MinHold
+	Fixed   bool // Lease.Fixed
+	Data    bool // its Conns do not implement driver.DataKeeper
 }
 
 const defaultTTL = 600 * time.Millisecond
@@ -72,6 +84,11 @@ func testDriver(t *testing.T, h Harness) {
 	t.Run("Read", func(t *testing.T) { testRead(t, h) })
 	t.Run("Names", func(t *testing.T) { testNames(t, h) })
 	t.Run("Interrupt", func(t *testing.T) { testInterrupt(t, h) })
+	t.Run("Shared", func(t *testing.T) { testShared(t, h) })
+	t.Run("Permits", func(t *testing.T) { testPermits(t, h) })
+	t.Run("MinHold", func(t *testing.T) { testMinHold(t, h) })
+	t.Run("Data", func(t *testing.T) { testData(t, h) })
+	t.Run("Fixed", func(t *testing.T) { testFixed(t, h) })
 	if h.Listens {
 		t.Run("Listen", func(t *testing.T) { testListen(t, h) })
 	}

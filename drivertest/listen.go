@@ -14,6 +14,7 @@ func testListen(t *testing.T, h Harness) {
 		{"EndsWithItsContext", listenEnds},
 		{"WakesTheNextHolder", listenHandOver},
 		{"WakesAfterTakeOver", listenTakeOver},
+		{"WakesAllWhoShare", listenShared},
 		{"WakesARevokedHolder", listenRevoke},
 		{"Hazard19_WakesOneWaiter", listenWakesOne},
 	}.parallel(t, h)
@@ -57,7 +58,8 @@ func (e *ear) wantGrants(row driver.Lock) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, g := range e.grants {
-		if g.Name != row.Name || g.Fence > row.Fence || g.Fence == row.Fence && g.Ticket != row.Holder.Ticket {
+		now, held := row.GrantUnder(g.Fence)
+		if g.Name != row.Name || g.Fence > row.Fence || held && g.Ticket != now.Ticket {
 			e.t.Errorf("told of the grant %+v, the row is %+v", g, row)
 		}
 	}
@@ -104,6 +106,30 @@ func listenHandOver(w *world) {
 	holder.release(a, driver.Released)
 	e.await("näme 'a'")
 	e.wantGrants(w.row("näme 'a'"))
+}
+
+// listenShared: of those granted at once everybody is woken, and a revoked member is.
+func listenShared(w *world) {
+	if w.h.Lacks.Shared {
+		return
+	}
+	holder, first, second, writer := w.client(), w.client(), w.client(), w.client()
+	a, _ := holder.hold("a")
+	b := first.queueAs("a", shared)
+	second.queueAs("a", shared)
+	writer.queue("a")
+	one, two, last := w.listen(first), w.listen(second), w.listen(writer)
+	holder.release(a, driver.Released)
+	one.await("a")
+	two.await("a")
+	row := w.row("a")
+	grant, _ := row.GrantOf(b.Place())
+	before := one.times("a")
+	writer.revoke("a", grant.Fence, driver.Mark{By: "op"})
+	await(w.T, "the revoked member is woken", func() bool { return one.times("a") > before || one.times("") > 1 })
+	if last.times("a") > 0 {
+		w.Error("who waits still was woken too")
+	}
 }
 
 func listenTakeOver(w *world) {

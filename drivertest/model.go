@@ -91,8 +91,10 @@ func (m *model) step() {
 		m.takeOver(name)
 	case n < 88:
 		m.revoke(name)
-	case n < 93:
+	case n < 91:
 		m.renew(pick(m.rand, m.clients))
+	case n < 94:
+		m.setData(m.anAttempt())
 	case n < 97:
 		m.endLease()
 	default:
@@ -138,7 +140,7 @@ func (m *model) join() {
 
 func (m *model) acquire(name string) {
 	m.Helper()
-	a := pick(m.rand, m.clients).attempt(name)
+	a := pick(m.rand, m.clients).attemptAs(name, m.someTerms())
 	m.attempts = append(m.attempts, a)
 	m.acquireAs(a, m.rand.IntN(4) > 0)
 }
@@ -165,7 +167,14 @@ func (m *model) acquireAs(a driver.Attempt, wait bool) {
 	}
 	want := m.lock(a.Name)
 	before := want.Fence
-	_, _ = machine.Acquire(want, a, wait, time.Time{})
+	if _, err := machine.Acquire(want, a, wait, time.Time{}); err != nil {
+		_, got := m.clients[i].conn.Acquire(m.ctx(), a, wait)
+		var mode *driver.ModeError
+		if !errors.As(got, &mode) || !driver.IsPermanent(got) || mode.Limit != want.Limit {
+			m.failf("Acquire on other terms: %v, want a permanent %v", got, err)
+		}
+		return
+	}
 	reply := m.clients[i].client.acquire(a, wait)
 	m.adopt(want, before, reply.Lock)
 	m.equal(*want, reply.Lock)
@@ -207,9 +216,9 @@ func (m *model) takeOver(name string) {
 	}
 	ended := m.aFence(name)
 	m.note("take over %q ended %d gone %v", name, ended, gone)
-	for _, p := range everybody(*m.lock(name)) {
-		revoked := p == m.lock(name).Holder && m.lock(name).Mark != nil && m.lock(name).Fence == ended
-		if revoked || slices.Contains(gone, p.Lease) {
+	for p := range m.lock(name).Places() {
+		g, _ := m.lock(name).GrantOf(p)
+		if g.Mark != nil && g.Fence == ended || slices.Contains(gone, p.Lease) {
 			m.mayLeave(p)
 		}
 	}
@@ -221,19 +230,28 @@ func (m *model) takeOver(name string) {
 	m.adoptRow(name, before)
 }
 
-// aFence returns the fence of name's last grant, or one near it, or 0.
+// aFence returns the fence of a grant of name, or one near the last, or 0.
 func (m *model) aFence(name string) uint64 {
 	last := m.lock(name).Fence
-	return pick(m.rand, []uint64{last, last, last, last + 1, last - min(last, 1), 0})
+	fences := []uint64{last, last, last, last + 1, last - min(last, 1), 0}
+	for g := range m.lock(name).Grants() {
+		fences = append(fences, g.Fence)
+	}
+	return pick(m.rand, fences)
 }
 
 func (m *model) revoke(name string) {
 	m.Helper()
-	fence := m.aFence(name)
+	m.revokeUnder(name, m.aFence(name))
+}
+
+func (m *model) revokeUnder(name string, fence uint64) {
+	m.Helper()
 	m.marks++
 	mark := driver.Mark{By: "op", Reason: fmt.Sprint("reason ", m.marks)}
 	m.note("revoke %q %d", name, fence)
 	lock := m.lock(name)
+	before := lock.Fence
 	inForce, changed := machine.Revoke(lock, fence, mark, time.Time{})
 	err := pick(m.rand, m.conns).Revoke(m.ctx(), name, fence, mark)
 	switch {
@@ -242,9 +260,11 @@ func (m *model) revoke(name string) {
 	case !inForce && !errors.Is(err, driver.ErrNotHeld):
 		m.failf("Revoke of a grant not in force: %v, want ErrNotHeld", err)
 	}
+	grant, _ := lock.GrantUnder(fence)
 	for _, c := range m.clients {
-		c.revoked = c.revoked || changed && c.lease.ID == lock.Holder.Lease
+		c.revoked = c.revoked || changed && c.lease.ID == grant.Lease
 	}
+	m.adoptRow(name, before)
 }
 
 // renew checks that the notice rises if, and only if, a grant of the lease was
@@ -323,75 +343,4 @@ func (m *model) forged() driver.Attempt {
 		}
 	}
 	return a
-}
-
-// adoptRow adopts the store's fence of name.
-func (m *model) adoptRow(name string, before uint64) {
-	m.Helper()
-	if m.lock(name).Fence != before {
-		m.adopt(m.lock(name), before, m.row(name))
-	}
-}
-
-// adopt takes the fence of a new grant over from the store, whose clock the
-// model does not know; it must have risen.
-func (m *model) adopt(want *driver.Lock, before uint64, got driver.Lock) {
-	m.Helper()
-	if want.Fence == before {
-		return
-	}
-	if got.Fence <= before {
-		m.failf("%q granted with fence %d after %d", got.Name, got.Fence, before)
-	}
-	want.Fence = got.Fence
-}
-
-// compare compares all rows with the model's.
-func (m *model) compare() {
-	m.Helper()
-	defer func() { m.leaving = nil }()
-	view := m.read(driver.Query{Limit: len(m.names) + 1})
-	for _, got := range view.Locks {
-		m.checkRules(got)
-		m.equal(*m.lock(got.Name), got)
-		m.leasesOf(view, got)
-	}
-	for name, want := range m.locks {
-		if want.Fence != 0 && !slices.Contains(namesOf(view), name) {
-			m.failf("%q has no row; want %+v", name, *want)
-		}
-	}
-}
-
-// leasesOf checks that the view shows the living leases of a row, and no other.
-func (m *model) leasesOf(view driver.View, lock driver.Lock) {
-	m.Helper()
-	for p := range lock.Places() {
-		lives := slices.ContainsFunc(m.clients, func(c *modelClient) bool { return c.lease.ID == p.Lease })
-		if _, shown := view.Leases[p.Lease]; shown != lives {
-			m.failf("lease %v of %q: shown %v, lives %v", p.Lease, lock.Name, shown, lives)
-		}
-	}
-}
-
-func (m *model) equal(want, got driver.Lock) {
-	m.Helper()
-	if got.Name != want.Name || got.Fence != want.Fence || got.Holder != want.Holder ||
-		!sameMark(got.Mark, want.Mark) || !slices.Equal(got.Queue, want.Queue) {
-		m.failf("the store differs from the model:\nstore %+v\nmodel %+v", got, want)
-	}
-}
-
-// drain ends every attempt; nothing may be left.
-func (m *model) drain() {
-	m.Helper()
-	for _, a := range m.attempts {
-		m.release(a)
-	}
-	m.compare()
-	for _, name := range m.names {
-		if row := m.lock(name); row.Held() || len(row.Queue) > 0 {
-			m.failf("left over: %+v", *row)
-		}
-	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/leaseholdgo/leasehold/driver"
 )
 
-// witness sees every hold begin and end, and reports two at once, and a fence
-// that does not rise. It is safe for concurrent use.
+// witness sees every hold begin and end, and reports any that may not be at once, and a
+// fence that does not rise. It is safe for concurrent use.
 type witness struct {
 	t     *testing.T
 	mu    sync.Mutex // guards names
@@ -18,15 +18,16 @@ type witness struct {
 }
 
 type seen struct {
-	inside int
-	last   uint64
-	grants int
+	inside, alone   int    // those inside, and those of them who should be alone
+	last, lastAlone uint64 // the highest fence so far, and the highest of one alone
+	grants          int
 }
 
 func newWitness(t *testing.T) *witness { return &witness{t: t, names: map[string]*seen{}} }
 
-// enter is called after a hold has begun.
-func (w *witness) enter(name string, fence uint64) {
+// enter is called after a hold has begun. Of those who share a lock one may learn of its
+// grant later than another, so their fences rise only over that of one alone.
+func (w *witness) enter(name string, terms driver.Terms, fence uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.names[name]
@@ -36,20 +37,33 @@ func (w *witness) enter(name string, fence uint64) {
 	}
 	s.inside++
 	s.grants++
-	if s.inside != 1 {
-		w.t.Errorf("%d holders of %q at once, fences %d and %d", s.inside, name, s.last, fence)
+	most, last := 1, s.last
+	switch terms.Mode {
+	case driver.Exclusive:
+		s.alone++
+		s.lastAlone = max(s.lastAlone, fence)
+	case driver.Shared:
+		most, last = s.inside-s.alone, s.lastAlone
+	case driver.Permit:
+		most, last = terms.Limit, s.lastAlone
 	}
-	if fence <= s.last {
-		w.t.Errorf("%q granted with fence %d after %d", name, fence, s.last)
+	if s.inside > most {
+		w.t.Errorf("%d holders of %q at once, %d of them alone, fences %d and %d", s.inside, name, s.alone, s.last, fence)
+	}
+	if fence <= last {
+		w.t.Errorf("%q granted with fence %d after %d", name, fence, last)
 	}
 	s.last = max(s.last, fence)
 }
 
 // leave is called before a hold is given up.
-func (w *witness) leave(name string) {
+func (w *witness) leave(name string, terms driver.Terms) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.names[name].inside--
+	if terms.Mode == driver.Exclusive {
+		w.names[name].alone--
+	}
 }
 
 func (w *witness) grants(name string) int {

@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"testing"
@@ -194,12 +195,12 @@ func (w *world) state(name string, c *client) (driver.LeaseState, bool) {
 	return state, ok
 }
 
-// wantRow checks who holds name and who waits. A zero holder means free.
+// wantRow checks who holds name alone and who waits. A zero holder means free.
 func (w *world) wantRow(name string, holder driver.Attempt, queue ...driver.Attempt) driver.Lock {
 	w.Helper()
 	row := w.row(name)
-	if row.Holder != holder.Place() {
-		w.Fatalf("holder of %q: %v, want %v", name, row.Holder, holder.Place())
+	if row.Holder != holder.Place() || len(row.Members) > 0 {
+		w.Fatalf("holder of %q: %v, want %v, with %v", name, row.Holder, holder.Place(), row.Members)
 	}
 	if !slices.Equal(row.Queue, waiters(queue)) {
 		w.Fatalf("queue of %q: %v, want %v", name, row.Queue, waiters(queue))
@@ -236,8 +237,14 @@ func waiters(attempts []driver.Attempt) []driver.Waiter {
 
 // sameRow compares what is stored; ages differ from read to read.
 func sameRow(a, b driver.Lock) bool {
-	return a.Name == b.Name && a.Fence == b.Fence && a.Holder == b.Holder &&
-		sameTime(a.Since, b.Since) && sameMark(a.Mark, b.Mark) && slices.Equal(a.Queue, b.Queue) &&
+	return a.Name == b.Name && a.Fence == b.Fence && a.Holder == b.Holder && a.Limit == b.Limit &&
+		slices.EqualFunc(slices.Collect(a.Grants()), slices.Collect(b.Grants()), sameGrant) &&
+		slices.Equal(a.Queue, b.Queue) && sameTime(a.KeptUntil, b.KeptUntil) &&
+		bytes.Equal(a.Data, b.Data) && a.KeepData == b.KeepData
+}
+
+func sameGrant(a, b driver.Grant) bool {
+	return a.Place == b.Place && a.Fence == b.Fence && sameTime(a.Since, b.Since) && sameMark(a.Mark, b.Mark) &&
 		(a.Mark == nil || sameTime(a.Mark.At, b.Mark.At))
 }
 

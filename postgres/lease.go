@@ -12,6 +12,9 @@ import (
 
 // CreateLease implements driver.Conn.
 func (c *conn) CreateLease(ctx context.Context, lease driver.Lease) (driver.Renewal, error) {
+	if lease.Fixed {
+		return driver.Renewal{}, driver.Permanent(driver.ErrUnsupported)
+	}
 	r, err := c.renewal(ctx, c.command, func(ctx context.Context, s *session, sql *statements) pgx.Row {
 		return s.QueryRow(ctx, sql.createLease, [16]byte(lease.ID), lease.TTL.Milliseconds(),
 			lease.Owner, lease.Info.Host, lease.Info.PID, lease.Info.App, s.system)

@@ -17,6 +17,9 @@ func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (
 	if n := len(attempt.Name); n == 0 || n > maxName {
 		return reply, driver.Permanent(fmt.Errorf("a name of %d bytes: want 1 to %d", n, maxName))
 	}
+	if attempt.Terms != (driver.Terms{}) {
+		return reply, driver.Permanent(driver.ErrUnsupported)
+	}
 	err := c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
 		return c.granting(ctx, s, sql, func() (done bool, on standing, err error) {
 			var alive bool

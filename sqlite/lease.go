@@ -13,6 +13,9 @@ import (
 // CreateLease implements driver.Conn. The file is locked before the row is
 // written, so nobody ever sees a row of a live client without it.
 func (c *conn) CreateLease(ctx context.Context, l driver.Lease) (driver.Renewal, error) {
+	if l.Fixed {
+		return driver.Renewal{}, driver.Permanent(driver.ErrUnsupported)
+	}
 	return do(ctx, c, c.writer, func(context.Context) (driver.Renewal, error) {
 		if !c.intact() {
 			return driver.Renewal{}, driver.Permanent(errReplaced)
