@@ -63,19 +63,16 @@ const (
 )
 
 func newAttempt(r *request, lease *keepalive.Lease) *attempt {
-	c := r.client
-	a := &attempt{
+	return &attempt{
 		Attempt: driver.Attempt{Name: r.name, Lease: lease.ID, Ticket: driver.NewID(), Terms: r.terms},
-		client:  c, lease: lease, wait: r.wait, added: lease.Reads(), owner: r, clean: true,
+		client:  r.client, lease: lease, wait: r.wait, added: lease.Reads(), owner: r, clean: true,
 	}
-	c.begun(a.Ticket)
-	c.waits.place(r, a)
-	return a
 }
 
 // call makes one call of Acquire, whose end the owner need not await.
 func (a *attempt) call() {
 	c := a.client
+	defer c.tasks.Done()
 	reply, err := c.conn.Acquire(c.callContext(), a.Attempt, a.wait)
 	n := a.learn(&reply, err)
 	if n.what == queued {

@@ -29,12 +29,11 @@ type Client struct {
 
 	listening atomic.Bool // notifications arrive
 	limit     callLimit
-	failover  atomic.Int64 // how often the database was failed over; raised under mu
+	failover  atomic.Int64 // how often the database was failed over; raised under waits.mu
 
 	mu       sync.Mutex // guards the fields below; nothing else is locked under it
 	draining bool       // no new acquisitions
 	held     map[*Lock]struct{}
-	tickets  map[driver.ID]struct{} // of attempts of which something may be stored
 	empty    chan struct{}          // not nil while Shutdown waits for held to be empty
 	ear      *keepalive.Lease       // the lease that is listened for
 }
@@ -58,7 +57,7 @@ func Open(ctx context.Context, store driver.Store, cfg Config) (*Client, error) 
 		return nil, opErr("open", "", kind(err), err)
 	}
 	host, _ := os.Hostname() // for people only
-	c := &Client{cfg: cfg, conn: conn, host: host, held: map[*Lock]struct{}{}, tickets: map[driver.ID]struct{}{}}
+	c := &Client{cfg: cfg, conn: conn, host: host, held: map[*Lock]struct{}{}}
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.waits = newWaiting(c)
 	c.keeper = keepalive.New(keepalive.Config{

@@ -68,7 +68,7 @@ func (c *Client) dropAll(limit context.Context) {
 
 // loseToClose ends the lock as lost to Close, and releases it.
 func (l *Lock) loseToClose(limit context.Context) {
-	if l.lease.Remove(l.holding()) {
+	if there, _ := l.lease.Remove(l.holding()); there {
 		l.lose(ErrClosed)
 	}
 	_ = l.Release(limit) // what cannot be released expires

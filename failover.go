@@ -16,44 +16,40 @@ import (
 // A ticket is known from before its attempt is first sent until a release of it was
 // answered by the present incarnation.
 
-// begun makes a ticket known.
-func (c *Client) begun(ticket driver.ID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tickets[ticket] = struct{}{}
-}
-
 // ended makes a ticket unknown.
 func (c *Client) ended(ticket driver.ID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.tickets, ticket)
+	w := c.waits
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.tickets, ticket)
 }
 
-// endedBy makes a ticket unknown after an answer to a call that was sent when failovers
-// returned failover. It reports false, and does nothing, if there was one since.
+// endedBy makes a ticket unknown after an answer to a call that was sent when failover was
+// what is given. It reports false, and does nothing, if there was one since.
 func (c *Client) endedBy(ticket driver.ID, failover int64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	w := c.waits
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if c.failover.Load() != failover {
 		return false
 	}
-	delete(c.tickets, ticket)
+	delete(w.tickets, ticket)
 	return true
 }
 
 func (c *Client) knows(ticket driver.ID) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, ok := c.tickets[ticket]
+	w := c.waits
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.tickets[ticket]
 	return ok
 }
 
 // failedOver is told by the keepalive that the lease goes on in another incarnation.
 func (c *Client) failedOver(lease *keepalive.Lease) {
-	c.mu.Lock()
+	c.waits.mu.Lock()
 	c.failover.Add(1)
-	c.mu.Unlock()
+	c.waits.mu.Unlock()
 	c.spawn(func() {
 		c.cfg.Logger.Warn("leasehold: the database was failed over or restored", "lease", lease.ID.String())
 		c.waits.hint("") // places may be missing

@@ -2,7 +2,6 @@ package leasehold
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -141,8 +140,7 @@ func (l *Lock) lose(reason error) {
 
 // lost returns the *LostError if the lock was lost, or nil.
 func (l *Lock) lost() error {
-	var lost *LostError
-	if errors.As(l.ended(), &lost) {
+	if lost, ok := l.ended().(*LostError); ok {
 		return lost
 	}
 	return nil
@@ -191,25 +189,25 @@ func (l *Lock) Close() error {
 
 // letGo ends the belief, and starts what ends the hold.
 func (l *Lock) letGo() {
-	l.lease.Remove(l.holding())
+	_, ended := l.lease.Remove(l.holding())
 	l.end(ErrReleased)
 	lost := l.lost()
 	c := l.client
-	if l.lease.Cause() != nil && lost != nil {
+	if ended != nil && lost != nil {
 		l.settle(lost) // with the last lock of it, the lease's row goes too
 		c.ended(l.hold.Ticket)
 		l.lease.Unpin()
 		c.forget(l)
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tasks.Go(func() { l.finish(lost) })
+	c.tasks.Add(1) // Close waits for locks first, and so not for tasks yet
+	go l.finish(lost)
 }
 
 // finish ends the hold in the store. A revoked lock is let go of like any other.
 func (l *Lock) finish(lost error) {
 	c := l.client
+	defer c.tasks.Done()
 	defer c.forget(l)
 	defer l.lease.Unpin()
 	early := false

@@ -77,7 +77,10 @@ func (r *request) run(ctx context.Context) (*Lock, error) {
 // attempt makes one attempt. On an error something of it may be left to the line, if
 // ctx has ended. Else all of it is let go of in the background, and then its lease.
 func (r *request) attempt(ctx context.Context) (*Lock, error) {
-	a := r.client.waits.placeOf(r)
+	var a *attempt
+	if !r.first {
+		a = r.client.waits.placeOf(r)
+	}
 	if a == nil {
 		lease, err := r.pin(ctx)
 		if err != nil {

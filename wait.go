@@ -17,30 +17,24 @@ type waiting struct {
 
 	mu      sync.Mutex // guards the fields below, and those of lines, attempts and requests
 	lines   map[string]*line
-	tries   map[*line]struct{}  // lines of one, who only tries
-	queued  map[string]*attempt // those in the database's queue: one for a name
-	hints   map[string]struct{} // names to look at
-	all     bool                // look at every name
+	tries   map[*line]struct{}     // lines of one, who only tries
+	tickets map[driver.ID]struct{} // of attempts of which something may be stored
+	queued  map[string]*attempt    // those in the database's queue: one for a name
+	hints   map[string]struct{}    // names to look at
+	all     bool                   // look at every name
 	running bool
 }
 
 func newWaiting(c *Client) *waiting {
 	return &waiting{
-		client: c,
-		signal: make(chan struct{}, 1),
-		lines:  map[string]*line{},
-		tries:  map[*line]struct{}{},
-		queued: map[string]*attempt{},
-		hints:  map[string]struct{}{},
+		client:  c,
+		signal:  make(chan struct{}, 1),
+		lines:   map[string]*line{},
+		tries:   map[*line]struct{}{},
+		tickets: map[driver.ID]struct{}{},
+		queued:  map[string]*attempt{},
+		hints:   map[string]struct{}{},
 	}
-}
-
-// place makes a what r's line has in the store, before it is sent, so that no hint is
-// missed.
-func (w *waiting) place(r *request, a *attempt) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	r.line.place = a
 }
 
 // placeOf returns the attempt that r was left by the one before it, or nil.
@@ -70,11 +64,19 @@ func (w *waiting) step(a *attempt) (n news) {
 		n, a.news = a.news, news{}
 		w.unqueue(a)
 	case !a.queued:
-		a.sent = a.lease.Reads()
-		a.calling, a.clean, a.news = true, false, news{}
-		w.client.tasks.Go(a.call)
+		w.send(a)
 	}
 	return n
+}
+
+// send sends the attempt. w.mu is held.
+func (w *waiting) send(a *attempt) {
+	w.tickets[a.Ticket] = struct{}{}
+	a.owner.line.place = a // before it is sent, so that no hint is missed
+	a.sent = a.lease.Reads()
+	a.calling, a.clean, a.news = true, false, news{}
+	w.client.tasks.Add(1)
+	go a.call()
 }
 
 // answered notes the reply to a call of Acquire. It reports false if the attempt was

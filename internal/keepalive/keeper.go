@@ -3,6 +3,7 @@ package keepalive
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -47,10 +48,10 @@ type Keeper struct {
 
 	mu     sync.Mutex // guards the fields below
 	closed bool
-	live   *Lease    // nil when there is none
-	making *making   // not nil while one is being made
-	draft  driver.ID // the id of an attempt to make one whose outcome is unknown
-	drawn  time.Time // when draft was first sent
+	live   atomic.Pointer[Lease] // nil when there is none; written under mu
+	making *making               // not nil while one is being made
+	draft  driver.ID             // the id of an attempt to make one whose outcome is unknown
+	drawn  time.Time             // when draft was first sent
 }
 
 // making is one attempt to make a lease, shared by all who wait for it.
@@ -66,6 +67,9 @@ func New(cfg Config) *Keeper { return &Keeper{cfg: cfg} }
 // one write. An error means that there is no lease; a transient one may be
 // retried. It blocks for one attempt at the most, and ctx bounds the wait.
 func (k *Keeper) Pin(ctx context.Context) (*Lease, error) {
+	if live := k.live.Load(); live != nil && live.pin() {
+		return live, nil
+	}
 	for {
 		lease, m := k.pin()
 		switch {
@@ -92,8 +96,8 @@ func (k *Keeper) pin() (*Lease, *making) {
 	if k.closed {
 		return nil, nil
 	}
-	if k.live != nil && k.live.pin() {
-		return k.live, nil
+	if live := k.live.Load(); live != nil && live.pin() {
+		return live, nil
 	}
 	if k.making == nil {
 		k.making = &making{done: make(chan struct{})}
@@ -128,7 +132,7 @@ func (k *Keeper) make() {
 			m.err = ErrClosed
 			k.wg.Go(func() { k.discard(id) })
 		} else {
-			k.live = start(k, id, sent, r)
+			k.live.Store(start(k, id, sent, r))
 		}
 	}
 	close(m.done)
@@ -161,18 +165,14 @@ func (k *Keeper) discard(id driver.ID) {
 }
 
 // Live returns the live lease, or nil. It does not pin it.
-func (k *Keeper) Live() *Lease {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.live
-}
+func (k *Keeper) Live() *Lease { return k.live.Load() }
 
 // Close ends the trust in the live lease at once, deletes it, and waits for
 // everything the Keeper started, until ctx ends.
 func (k *Keeper) Close(ctx context.Context) {
 	k.mu.Lock()
 	k.closed = true
-	live, draft := k.live, k.draft
+	live, draft := k.live.Load(), k.draft
 	k.mu.Unlock()
 	if !draft.IsZero() { // its row may have been made
 		k.wg.Go(func() { k.discard(draft) })
@@ -205,7 +205,5 @@ func (k *Keeper) drop(l *Lease) {
 func (k *Keeper) forget(l *Lease) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.live == l {
-		k.live = nil
-	}
+	k.live.CompareAndSwap(l, nil)
 }

@@ -3,6 +3,7 @@ package keepalive
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -26,6 +27,10 @@ type Lease struct {
 	cancel context.CancelFunc
 	kicked chan struct{} // holds one request to renew at once
 
+	// What trust says, for those who need not agree with the rest of it. Written under mu.
+	reads atomic.Int64
+	epoch atomic.Uint64
+
 	mu       sync.Mutex // guards the fields below
 	trust    Trust
 	uses     int
@@ -43,6 +48,7 @@ func start(k *Keeper, id driver.ID, sent time.Time, r driver.Renewal) *Lease {
 		kicked:   make(chan struct{}, 1),
 		holdings: map[Holding]struct{}{},
 	}
+	l.epoch.Store(r.Epoch)
 	k.wg.Go(l.watch)
 	k.wg.Go(l.renewals)
 	return l
@@ -117,11 +123,7 @@ func (l *Lease) Unpin() {
 
 // Reads returns a number to give to Add, taken before the call is sent that led to
 // the grant.
-func (l *Lease) Reads() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.trust.Reads
-}
+func (l *Lease) Reads() int { return int(l.reads.Load()) }
 
 // Add puts a granted lock under the lease. On an error it is not under it: ErrExpired,
 // or what ended the lease; or ErrStale: the rows were read again since Reads
@@ -137,17 +139,20 @@ func (l *Lease) Add(h Holding, reads int) error {
 }
 
 // Remove takes a lock out. It reports whether it was there: if so, Lose was not
-// called for it and will not be.
-func (l *Lease) Remove(h Holding) bool {
+// called for it and will not be; and why the trust in the lease has ended, or nil.
+func (l *Lease) Remove(h Holding) (there bool, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, ok := l.holdings[h]
+	_, there = l.holdings[h]
 	delete(l.holdings, h)
-	return ok
+	return there, l.trust.Cause
 }
 
 // SawEpoch tells the lease which incarnation of the database answered a call.
 func (l *Lease) SawEpoch(epoch uint64) {
+	if l.epoch.Load() == epoch {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.trust.SawEpoch(epoch) {

@@ -101,6 +101,7 @@ func (l *Lease) confirm(ctx context.Context, r driver.Renewal) error {
 		return nil
 	}
 	l.trust.Reread()
+	l.reads.Store(int64(l.trust.Reads))
 	held := make(map[Holding]driver.Hold, len(l.holdings))
 	names := make([]string, 0, len(l.holdings))
 	for h := range l.holdings {
@@ -122,6 +123,7 @@ func (l *Lease) learn(r driver.Renewal, held map[Holding]driver.Hold, rows map[s
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	failover = l.trust.Learn(r, err)
+	l.epoch.Store(l.trust.Known.Epoch)
 	if err != nil {
 		return false
 	}
