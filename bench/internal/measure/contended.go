@@ -45,7 +45,7 @@ func (e *Env) takeContended8(ctx context.Context) (results []Result, err error) 
 			}
 			return totalOf(counts) / length.Seconds(), err
 		}},
-		{notifyFloor, func(context.Context) (float64, error) {
+		{NotifyFloor, func(context.Context) (float64, error) {
 			counts, err := shiftOf(floor, length, length, func(int) string { return "" })
 			return totalOf(counts) / length.Seconds(), err
 		}},
@@ -55,7 +55,7 @@ func (e *Env) takeContended8(ctx context.Context) (results []Result, err error) 
 	}
 	uneven := slices.Max(shares) / slices.Min(shares)
 	return []Result{
-		compare("contended_8", handoversPerSecond, reached[side.Leasehold], reached[notifyFloor]),
+		compare("contended_8", handoversPerSecond, reached[side.Leasehold], reached[NotifyFloor]),
 		compare("contended_8_share", "largest/smallest", []float64{uneven}, []float64{1}),
 	}, nil
 }

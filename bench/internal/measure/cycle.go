@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,7 +32,7 @@ func cycles(quick bool, n int, names ...string) Family {
 }
 
 func (e *Env) takeCycles(ctx context.Context, n int, servers []server.Kind) (results []Result, err error) {
-	a := &arena{env: e, goroutines: n, window: e.window(300*time.Millisecond, time.Second)}
+	a := &arena{env: e, goroutines: n, floors: map[string]int{}, window: e.window(300*time.Millisecond, time.Second)}
 	defer func() { err = errors.Join(err, a.close()) }()
 	if err := a.open(ctx, servers); err != nil {
 		return nil, err
@@ -40,11 +41,11 @@ func (e *Env) takeCycles(ctx context.Context, n int, servers []server.Kind) (res
 	if err != nil {
 		return nil, err
 	}
-	best := slices.MaxFunc(a.floors, func(x, y string) int {
+	best := slices.MaxFunc(slices.Collect(maps.Keys(a.floors)), func(x, y string) int {
 		return cmp.Compare(stats.Median(reached[x]), stats.Median(reached[y]))
 	})
-	for name, rates := range reached {
-		e.Found.addThroughput(name, n, rates)
+	for _, s := range a.sides {
+		e.Found.addThroughput(s.name, n, a.floors[s.name], reached[s.name])
 	}
 	results = append(results, compare(fmt.Sprint("cycle_g", n), perSecond, reached[side.Leasehold], reached[best]))
 	if n == 512 {
@@ -59,7 +60,7 @@ type arena struct {
 	goroutines int
 	window     time.Duration
 	sides      []contestant
-	floors     []string // which sides are floors
+	floors     map[string]int // the connections of those sides that are floors
 	opened     []io.Closer
 }
 
@@ -115,7 +116,7 @@ func (a *arena) addFloor(ctx context.Context, url string, connections int) error
 	}
 	a.opened = append(a.opened, floor)
 	name := fmt.Sprint("floor ", connections)
-	a.floors = append(a.floors, name)
+	a.floors[name] = connections
 	a.sides = append(a.sides, contestant{name, func(ctx context.Context) (float64, error) {
 		return rate(ctx, connections, a.window, floor.Cycle)
 	}})

@@ -13,9 +13,8 @@ import (
 type Env struct {
 	Servers *server.Set
 	Quick   bool
-	Rounds  int    // of each comparison; 0: as many as the measure thinks right
-	Profile string // the directory for profiles; empty: none are taken
-	Log     func(format string, args ...any)
+	Rounds  int       // of each comparison; 0: as many as the measure thinks right
+	Profile string    // the directory for profiles; empty: none are taken
 	Found   *Findings // gets what the tables and plots need
 }
 

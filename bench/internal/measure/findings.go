@@ -1,8 +1,12 @@
 package measure
 
-import "github.com/leaseholdgo/leasehold/bench/internal/stats"
+import (
+	"math"
 
-// Findings is what the tables and plots show beyond the results.
+	"github.com/leaseholdgo/leasehold/bench/internal/stats"
+)
+
+// Findings is what the tables and plots show beyond the results. It can be kept as JSON.
 type Findings struct {
 	Throughput []Throughput
 	Handovers  map[string][]float64 // microseconds, by side
@@ -15,13 +19,14 @@ type Findings struct {
 type Throughput struct {
 	Side       string
 	Goroutines int
+	Floor      int     // its connections, if it is a floor
 	Median     float64 // cycles a second
 	Low, High  float64 // the rounds' extremes
 }
 
-func (f *Findings) addThroughput(side string, goroutines int, rates []float64) {
+func (f *Findings) addThroughput(side string, goroutines, floor int, rates []float64) {
 	f.Throughput = append(f.Throughput, Throughput{
-		Side: side, Goroutines: goroutines,
+		Side: side, Goroutines: goroutines, Floor: floor,
 		Median: stats.Median(rates), Low: stats.Quantile(rates, 0), High: stats.Quantile(rates, 1),
 	})
 }
@@ -30,7 +35,7 @@ func (f *Findings) addThroughput(side string, goroutines int, rates []float64) {
 // closed.
 type Hot struct {
 	Side  string
-	Plan  plan
+	Plan  Plan
 	Rates []float64 // in each slice
 }
 
@@ -38,10 +43,12 @@ func (f *Findings) addHandovers(side string, took []float64) {
 	if f.Handovers == nil {
 		f.Handovers = map[string][]float64{}
 	}
-	f.Handovers[side] = append(f.Handovers[side], took...)
+	for _, t := range took {
+		f.Handovers[side] = append(f.Handovers[side], math.Round(t))
+	}
 }
 
-func (f *Findings) addHot(side string, p plan, rates []float64) {
+func (f *Findings) addHot(side string, p Plan, rates []float64) {
 	f.Hot = append(f.Hot, Hot{Side: side, Plan: p, Rates: rates})
 }
 

@@ -27,8 +27,8 @@ func handovers(quick bool) Family {
 const (
 	// rest comes before each hand-over: both processes have nothing to do.
 	rest = 2 * time.Millisecond
-	// notifyFloor is the name of the floor among the sides.
-	notifyFloor = "commit + NOTIFY"
+	// NotifyFloor is the floor's name among the sides.
+	NotifyFloor = "commit + NOTIFY"
 )
 
 func (e *Env) takeHandovers(ctx context.Context) (results []Result, err error) {
@@ -55,7 +55,7 @@ func (e *Env) takeHandovers(ctx context.Context) (results []Result, err error) {
 		}
 		ours, theirs = append(ours, stats.Median(mine)), append(theirs, stats.Median(least))
 		e.Found.addHandovers(side.Leasehold, mine)
-		e.Found.addHandovers(notifyFloor, least)
+		e.Found.addHandovers(NotifyFloor, least)
 	}
 	if !e.Quick {
 		err = e.otherHandovers(ctx, url)

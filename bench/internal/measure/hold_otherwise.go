@@ -10,9 +10,9 @@ import (
 	"github.com/leaseholdgo/leasehold/bench/internal/side"
 )
 
-// perLock is what most lock libraries do on a database: they keep each lock alive by a
+// PerLock is what most lock libraries do on a database: they keep each lock alive by a
 // statement of its own.
-const perLock = "one statement per lock"
+const PerLock = "one statement per lock"
 
 // holdOtherwise measures what it costs others to keep as many locks alive once, one after
 // the other on one connection.
@@ -39,7 +39,7 @@ func (e *Env) holdOtherwise(ctx context.Context, url string, sizes []int) error 
 				return errors.Join(err, redis.Close())
 			}
 		}
-		e.Found.addHolding(Holding{Side: perLock, Locks: n, Statements: float64(n), Took: milliseconds(start)})
+		e.Found.addHolding(Holding{Side: PerLock, Locks: n, Statements: float64(n), Took: milliseconds(start)})
 		start = time.Now()
 		if err := keeper(ctx, n); err != nil {
 			return errors.Join(err, redis.Close())

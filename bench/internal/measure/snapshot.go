@@ -22,21 +22,22 @@ func contendedSnapshot() Family {
 	}
 }
 
-// plan is the course of such a measure.
-type plan struct {
+// Plan is the course of such a measure.
+type Plan struct {
 	Before, Open, After time.Duration
 	window              time.Duration // of what is compared
 }
 
 const (
-	aged  = 20 * time.Second // how long the snapshot is open before what is compared
-	slice = 500 * time.Millisecond
+	aged = 20 * time.Second // how long the snapshot is open before what is compared
+	// Slice is what the course is divided into.
+	Slice = 500 * time.Millisecond
 )
 
 func (e *Env) takeSnapshot(ctx context.Context) ([]Result, error) {
-	p := plan{Before: 1500 * time.Millisecond, Open: aged + 1500*time.Millisecond, window: 1500 * time.Millisecond}
+	p := Plan{Before: 1500 * time.Millisecond, Open: aged + 1500*time.Millisecond, window: 1500 * time.Millisecond}
 	if !e.Quick {
-		p = plan{Before: 10 * time.Second, Open: 40 * time.Second, After: 10 * time.Second, window: 5 * time.Second}
+		p = Plan{Before: 10 * time.Second, Open: 40 * time.Second, After: 10 * time.Second, window: 5 * time.Second}
 	}
 	rates, err := e.handOverUnderSnapshot(ctx, p, "contended_snapshot", launchContenders)
 	if err != nil {
@@ -48,15 +49,15 @@ func (e *Env) takeSnapshot(ctx context.Context) ([]Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.Found.addHot(notifyFloor, p, least)
+		e.Found.addHot(NotifyFloor, p, least)
 	}
-	late := within(rates, slice, p.Before+aged, p.Before+aged+p.window)
-	before := within(rates, slice, 0, p.Before)
+	late := within(rates, Slice, p.Before+aged, p.Before+aged+p.window)
+	before := within(rates, Slice, 0, p.Before)
 	return []Result{compare("contended_8_snapshot", handoversPerSecond, []float64{late}, []float64{before})}, nil
 }
 
 // handOverUnderSnapshot returns the rate in each slice of the plan.
-func (e *Env) handOverUnderSnapshot(ctx context.Context, p plan, database string,
+func (e *Env) handOverUnderSnapshot(ctx context.Context, p Plan, database string,
 	launch func(ctx context.Context, url string, n int) (fleet.Fleet, error),
 ) (rates []float64, err error) {
 	url, err := e.Servers.Postgres.Create(ctx, database)
@@ -70,11 +71,11 @@ func (e *Env) handOverUnderSnapshot(ctx context.Context, p plan, database string
 	defer func() { err = errors.Join(err, processes.Close()) }()
 	ended := make(chan error, 1)
 	go func() { ended <- holdSnapshot(ctx, url, settling+p.Before, p.Open) }()
-	counts, err := shiftOf(processes, p.Before+p.Open+p.After, slice, func(int) string { return "hot" })
+	counts, err := shiftOf(processes, p.Before+p.Open+p.After, Slice, func(int) string { return "hot" })
 	if err := errors.Join(err, <-ended); err != nil {
 		return nil, err
 	}
-	return perSlice(counts, slice), nil
+	return perSlice(counts, Slice), nil
 }
 
 // holdSnapshot opens a snapshot some time from now, and ends it some time later.
