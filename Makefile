@@ -7,7 +7,7 @@ QUICK = $$(go list ./... | grep -v /internal/pg) ./internal/test/machine
 # Nobody runs what make cross builds, so it is built quickly.
 UNOPTIMISED := -gcflags='all=-N -l'
 
-.PHONY: help check format vet tidy cross docs quick test test-go1.25 faults faults-long faults-smoke build clean
+.PHONY: help check format vet tidy cross docs quick test test-go1.25 faults faults-long faults-smoke bench bench-quick build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,13 @@ faults-long: bin/servers ## the same for DURATION=1h over STORE=sqlite,postgres 
 
 faults-smoke: bin/servers ## a minute of faults with checked histories, race detector on
 	bin/servers -- go test -race -count=1 -v -run '^TestSmoke$$' ./faults -smoke 1m
+
+bench: ## every measure, in a quarter of an hour: docs/benchmarks.md and its plots
+	go build -buildvcs=auto -o bin/bench ./bench
+	bin/bench -out docs
+
+bench-quick: ## the measures in a minute, as JSON
+	go run ./bench -quick -json
 
 build: ## bin/leasehold
 	go build -o bin/leasehold ./cmd/leasehold
