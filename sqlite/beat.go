@@ -31,8 +31,8 @@ func (d *leaseDir) beat(id driver.ID, now time.Time) error {
 }
 
 // examine adds to a lease's row what its file says at the instant now: whether
-// it lives, the beat, and the age of that. The latter two are for people, and for
-// grounds that name them; liveness is decided by the lock alone. Without a
+// it lives, the beat, and the age of that. The latter two are for people, for
+// grounds that name them, and for fixed leases; else liveness is decided by the lock alone. Without a
 // file, or without sense in it, the beat is 1 and the age that of the row.
 func (d *leaseDir) examine(l *driver.LeaseState, now time.Time) {
 	l.Beat, l.Liveness = 1, driver.Dead
@@ -44,11 +44,16 @@ func (d *leaseDir) examine(l *driver.LeaseState, now time.Time) {
 		return
 	}
 	defer f.Close()
-	if !unlocked(f) {
-		l.Liveness = driver.Alive
-	}
-	if beat, written, err := readBeat(f); err == nil {
+	beat, written, err := readBeat(f)
+	if err == nil {
 		l.Beat, l.Age = beat, max(now.Sub(written), 0)
+	}
+	switch {
+	case unlocked(f):
+	case l.Fixed && err == nil:
+		l.Liveness = driver.Unknown // only time ends it as long as its client lives
+	default:
+		l.Liveness = driver.Alive
 	}
 }
 

@@ -14,7 +14,6 @@ func TestConformance(t *testing.T) {
 		Open:     func(t *testing.T) driver.Store { return Open(filepath.Join(t.TempDir(), "locks.db")) },
 		MaxTTL:   time.Minute,
 		Listens:  true,
-		Lacks:    drivertest.Lacks{Shared: true, Permits: true, MinHold: true, Fixed: true, Data: true},
 		Inherits: true,
 		Liveness: true,
 		Vanish:   func(conn driver.Conn) { _ = conn.Close() },

@@ -33,9 +33,10 @@ type conn struct {
 }
 
 var (
-	_ driver.Conn      = (*conn)(nil)
-	_ driver.Listener  = (*conn)(nil)
-	_ driver.Inheritor = (*conn)(nil)
+	_ driver.Conn       = (*conn)(nil)
+	_ driver.Listener   = (*conn)(nil)
+	_ driver.Inheritor  = (*conn)(nil)
+	_ driver.DataKeeper = (*conn)(nil)
 )
 
 func newConn(path string, leases *leaseDir, patience time.Duration, convert bool) (*conn, error) {

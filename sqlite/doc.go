@@ -31,7 +31,8 @@
 // flock(2) on Unix and LockFileEx on Windows; the kernel drops it when the last
 // descriptor goes, so the locks of a killed process pass on at once and not after
 // a TTL. On Unix a child process that inherits the descriptor keeps the lease
-// alive after its parent's death. Elapsed time never expires a lease here.
+// alive after its parent's death. Elapsed time never expires a lease here, but for one with
+// a fixed TTL: that ends with its time though its client lives.
 //
 // # Durability and permissions
 //

@@ -19,9 +19,11 @@ import (
 // It does not outlive the transaction, nor a ROLLBACK TO a savepoint made
 // before it. It does not cover other files attached to the same connection.
 //
-// On success tx has the file's write lock and the lock is held: nobody can take
-// it over or release it before tx ends. leasehold.ErrNotHeld, with the lock's
-// name: it is not held any more, or was revoked. Any other error: it is not known.
+// On success tx has the file's write lock and the lock is held, alone or shared: nobody
+// can take it over or release it before tx ends. leasehold.ErrNotHeld, with the lock's
+// name: it is not held any more, or was revoked. leasehold.ErrUnsupported: it is a permit;
+// others may write at the same time, so there is nothing that a guard could make
+// exact. Any other error: it is not known.
 // After an error roll tx back. SQLite's "database is locked" is one of them: another
 // writer was at work for longer than the busy timeout of the caller's connection,
 // or tx had read before and the file was written to since.
@@ -33,8 +35,11 @@ import (
 // It costs two statements.
 func Guard(ctx context.Context, tx *sql.Tx, lock *leasehold.Lock) error {
 	err := guard(ctx, tx, lock.Hold())
-	if errors.Is(err, driver.ErrNotHeld) {
+	switch {
+	case errors.Is(err, driver.ErrNotHeld):
 		err = leasehold.ErrNotHeld
+	case errors.Is(err, driver.ErrUnsupported):
+		err = leasehold.ErrUnsupported
 	}
 	if err != nil {
 		return fmt.Errorf("leasehold: guard of %q: %w", lock.Name(), err)
@@ -54,17 +59,38 @@ func guard(ctx context.Context, tx *sql.Tx, hold driver.Hold) error {
 	}
 	done, err := tx.ExecContext(ctx, `
 		UPDATE main.leasehold_lock SET fence = fence
-		WHERE name = ?1 AND holder_lease = ?2 AND holder_ticket = ?3 AND mark_at IS NULL
+		WHERE name = ?1
+			AND (holder_lease = ?2 AND holder_ticket = ?3 AND mark_at IS NULL
+				OR crowd IS NOT NULL AND crowd ->> '$.limit' IS NULL AND EXISTS (
+					SELECT 1 FROM json_each(crowd, '$.members') AS m
+					WHERE m.value ->> 'lease' = ?4 AND m.value ->> 'ticket' = ?5 AND m.value ->> 'mark' IS NULL))
 			AND EXISTS (SELECT 1 FROM main.leasehold_lease WHERE id = ?2)`,
-		[]byte(hold.Name), hold.Lease[:], hold.Ticket[:])
+		[]byte(hold.Name), hold.Lease[:], hold.Ticket[:], hold.Lease.String(), hold.Ticket.String())
 	if err != nil {
 		return err
 	}
 	rows, err := done.RowsAffected()
 	if err == nil && rows != 1 {
-		err = driver.ErrNotHeld
+		err = unguarded(ctx, tx, hold)
 	}
 	return err
+}
+
+// unguarded returns why nothing was there to be guarded.
+func unguarded(ctx context.Context, tx *sql.Tx, hold driver.Hold) error {
+	var permit bool
+	err := tx.QueryRowContext(ctx, `
+		SELECT count(*) FROM main.leasehold_lock
+		WHERE name = ?1 AND crowd ->> '$.limit' > 0 AND instr(crowd, ?2) > 0`,
+		[]byte(hold.Name), hold.Ticket.String()).Scan(&permit)
+	switch {
+	case err != nil:
+		return err
+	case permit:
+		return driver.ErrUnsupported
+	default:
+		return driver.ErrNotHeld
+	}
 }
 
 // sameDatabase refuses a transaction whose main database is another file.

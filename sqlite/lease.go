@@ -13,9 +13,6 @@ import (
 // CreateLease implements driver.Conn. The file is locked before the row is
 // written, so nobody ever sees a row of a live client without it.
 func (c *conn) CreateLease(ctx context.Context, l driver.Lease) (driver.Renewal, error) {
-	if l.Fixed {
-		return driver.Renewal{}, driver.Permanent(driver.ErrUnsupported)
-	}
 	return do(ctx, c, c.writer, func(context.Context) (driver.Renewal, error) {
 		if !c.intact() {
 			return driver.Renewal{}, driver.Permanent(errReplaced)
@@ -25,10 +22,10 @@ func (c *conn) CreateLease(ctx context.Context, l driver.Lease) (driver.Renewal,
 		}
 		return inTx(c.writer, func(tx *tx) (driver.Renewal, error) {
 			err := tx.exec(`
-				INSERT INTO leasehold_lease (id, notice, ttl, owner, host, pid, app, created_at)
-				VALUES (?, 0, ?, ?, ?, ?, ?, ?)
+				INSERT INTO leasehold_lease (id, notice, ttl, owner, host, pid, app, created_at, fixed)
+				VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (id) DO NOTHING`,
-				l.ID[:], l.TTL.Milliseconds(), l.Owner, l.Info.Host, l.Info.PID, l.Info.App, tx.now.UnixMicro())
+				l.ID[:], l.TTL.Milliseconds(), l.Owner, l.Info.Host, l.Info.PID, l.Info.App, tx.now.UnixMicro(), l.Fixed)
 			if err != nil {
 				return driver.Renewal{}, err
 			}
@@ -70,7 +67,11 @@ func (t *tx) renewal(id driver.ID) (r driver.Renewal, err error) {
 }
 
 // EndLease implements driver.Conn. Grounds other than Own hold only if the
-// operating system shows the client to be gone as well.
+// operating system shows the client to be gone as well, or the lease is fixed.
+//
+// The beat is in the file, so a renewal may raise it after it was looked at here. No
+// client concludes anything from that one: its trust had ended before anybody could have
+// seen the beat for long enough.
 //
 // Own says that nobody uses the lease's locks any more, so children that
 // inherited the file do not count.
@@ -94,14 +95,15 @@ func (c *conn) endLease(tx *tx, id driver.ID, grounds driver.Grounds) (bool, err
 		return false, err
 	}
 	c.leases.examine(&l, tx.now)
-	if !grounds.Own && l.Liveness != driver.Dead || !hold(l, grounds) {
+	known := l.Liveness == driver.Dead || l.Liveness == driver.Unknown && !grounds.Dead
+	if !grounds.Own && !known || !hold(l, grounds) {
 		return false, nil
 	}
 	err = tx.exec(`DELETE FROM leasehold_lease WHERE id = ?`, id[:])
 	return err == nil, err
 }
 
-// hold reports whether the grounds hold for the row of a dead lease.
+// hold reports whether the grounds hold for a lease that the system does not keep alive.
 func hold(l driver.LeaseState, grounds driver.Grounds) bool {
 	switch {
 	case grounds.Observed != 0:
@@ -117,8 +119,8 @@ func hold(l driver.LeaseState, grounds driver.Grounds) bool {
 func (t *tx) lease(id driver.ID) (l driver.LeaseState, err error) {
 	var ttl, created int64
 	l.ID = id
-	err = t.row(`SELECT ttl, owner, host, pid, app, created_at FROM leasehold_lease WHERE id = ?`, id[:]).
-		Scan(&ttl, &l.Owner, &l.Info.Host, &l.Info.PID, &l.Info.App, &created)
+	err = t.row(`SELECT ttl, owner, host, pid, app, created_at, fixed FROM leasehold_lease WHERE id = ?`, id[:]).
+		Scan(&ttl, &l.Owner, &l.Info.Host, &l.Info.PID, &l.Info.App, &created, &l.Fixed)
 	l.TTL = time.Duration(ttl) * time.Millisecond
 	l.Age = t.age(time.UnixMicro(created))
 	return l, err

@@ -96,7 +96,7 @@ func (c *conn) delist(l *listener) {
 func (c *conn) expect(a driver.Attempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waits[a] = struct{}{}
+	c.waits[bare(a)] = struct{}{}
 	for l := range c.listeners {
 		if l.lease == a.Lease {
 			select {
@@ -112,9 +112,15 @@ func (c *conn) expect(a driver.Attempt) {
 func (c *conn) forget(a driver.Attempt) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, waited := c.waits[a]
-	delete(c.waits, a)
+	_, waited := c.waits[bare(a)]
+	delete(c.waits, bare(a))
 	return waited
+}
+
+// bare returns the attempt without its terms, which Release need not know.
+func bare(a driver.Attempt) driver.Attempt {
+	a.Terms = driver.Terms{}
+	return a
 }
 
 // waiting returns the attempts of the listener's lease that are queued, as far as
@@ -180,11 +186,13 @@ func (l *listener) queued(tx *tx, waiting []driver.Attempt) error {
 			}
 			continue
 		}
-		_, err = tx.lease(lock.Holder.Lease)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
+		for g := range lock.Grants() {
+			_, err = tx.lease(g.Lease)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			needed[g.Lease] = err == nil
 		}
-		needed[lock.Holder.Lease] = err == nil
 	}
 	l.watch(needed)
 	return nil
@@ -205,18 +213,19 @@ func (l *listener) revoked(tx *tx) error {
 	if err != nil || notice == l.notice {
 		return err
 	}
-	rows, err := tx.query(`SELECT name FROM leasehold_lock WHERE holder_lease = ? AND mark_at IS NOT NULL`, l.lease[:])
+	marked, err := tx.rows(`SELECT `+columns+` FROM leasehold_lock WHERE holder_lease = ? AND mark_at IS NOT NULL`, l.lease[:])
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var name []byte
-		if err := rows.Scan(&name); err != nil {
-			return err
-		}
-		l.wake(driver.Hint{Name: string(name)})
+	crowds, err := tx.rows(`
+		SELECT `+columns+` FROM leasehold_lock
+		WHERE crowd IS NOT NULL AND instr(crowd, ?) > 0 AND instr(crowd, '"mark"') > 0`, l.lease.String())
+	if err != nil {
+		return err
+	}
+	for _, lock := range append(marked, crowds...) {
+		l.wake(driver.Hint{Name: lock.Name})
 	}
 	l.notice = notice
-	return rows.Err()
+	return nil
 }

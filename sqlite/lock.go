@@ -9,9 +9,6 @@ import (
 
 // Acquire implements driver.Conn.
 func (c *conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver.Reply, error) {
-	if a.Terms != (driver.Terms{}) {
-		return driver.Reply{}, driver.Permanent(driver.ErrUnsupported)
-	}
 	reply, err := write(ctx, c, func(tx *tx) (driver.Reply, error) {
 		renewal, err := tx.renewal(a.Lease)
 		if err != nil {
@@ -93,7 +90,28 @@ func (c *conn) Revoke(ctx context.Context, name string, fence uint64, mark drive
 		if err := tx.store(l); err != nil {
 			return none, err
 		}
-		err = tx.exec(`UPDATE leasehold_lease SET notice = notice + 1 WHERE id = ?`, l.Holder.Lease[:])
+		if grant, ok := l.GrantUnder(fence); ok {
+			err = tx.exec(`UPDATE leasehold_lease SET notice = notice + 1 WHERE id = ?`, grant.Lease[:])
+		}
+		return none, err
+	})
+	return err
+}
+
+// SetData implements driver.DataKeeper.
+func (c *conn) SetData(ctx context.Context, a driver.Attempt, data []byte, keep bool) error {
+	_, err := write(ctx, c, func(tx *tx) (none struct{}, err error) {
+		l, err := tx.lock(a.Name)
+		if err != nil {
+			return none, err
+		}
+		held, changed := machine.SetData(l, a.Place(), data, keep)
+		switch {
+		case !held:
+			return none, driver.ErrNotHeld
+		case changed:
+			err = tx.store(l)
+		}
 		return none, err
 	})
 	return err

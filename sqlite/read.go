@@ -75,7 +75,7 @@ func (t *tx) named(names []string) ([]driver.Lock, error) {
 func (t *tx) naming(lease driver.ID) ([]driver.Lock, error) {
 	locks, err := t.rows(`
 		SELECT `+columns+` FROM leasehold_lock
-		WHERE holder_lease = ?1 OR instr(queue, ?1) > 0`, lease[:])
+		WHERE holder_lease = ?1 OR instr(queue, ?1) > 0 OR instr(crowd, ?2) > 0`, lease[:], lease.String())
 	return slices.DeleteFunc(locks, func(l driver.Lock) bool { return !l.Names(lease) }), err
 }
 
@@ -136,11 +136,8 @@ func (t *tx) describe(leases map[driver.ID]driver.LeaseState, l *driver.Lock) er
 		leases[id] = state
 		return err
 	}
-	if !l.Held() {
-		return nil
-	}
-	err := add(l.Holder.Lease)
-	for _, p := range l.Queue {
+	var err error
+	for p := range l.Places() {
 		err = errors.Join(err, add(p.Lease))
 	}
 	return err

@@ -15,7 +15,8 @@ CREATE TABLE leasehold_lease (
     host       TEXT NOT NULL,
     pid        INTEGER NOT NULL,
     app        TEXT NOT NULL,
-    created_at INTEGER NOT NULL  -- Unix microseconds
+    created_at INTEGER NOT NULL, -- Unix microseconds
+    fixed      INTEGER NOT NULL DEFAULT 0 CHECK (fixed IN (0, 1)) -- ends with its TTL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE leasehold_lock (
@@ -29,9 +30,16 @@ CREATE TABLE leasehold_lock (
     mark_at       INTEGER,                  -- Unix microseconds
     queue         BLOB NOT NULL DEFAULT x'' -- 32 bytes a waiter: lease, ticket
         CHECK (length(queue) % 32 = 0),
+    crowd         TEXT,                     -- JSON: limit, members, terms of the waiters
+    kept_until    INTEGER,                  -- end of the minimum hold, Unix microseconds
+    data          BLOB,
+    keep_data     INTEGER NOT NULL DEFAULT 0 CHECK (keep_data IN (0, 1)),
     CHECK ((holder_lease IS NULL) = (holder_ticket IS NULL)),
-    CHECK (holder_lease IS NOT NULL OR (length(queue) = 0 AND mark_at IS NULL))
+    CHECK (holder_lease IS NOT NULL OR mark_at IS NULL),
+    CHECK (holder_lease IS NOT NULL OR crowd IS NOT NULL OR kept_until IS NOT NULL OR length(queue) = 0)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX leasehold_lock_crowd ON leasehold_lock (name) WHERE crowd IS NOT NULL;
 
 CREATE INDEX leasehold_lock_marked ON leasehold_lock (holder_lease) WHERE mark_at IS NOT NULL;
 

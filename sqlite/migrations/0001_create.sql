@@ -22,12 +22,15 @@ CREATE TABLE leasehold_lease (
     host       TEXT NOT NULL,
     pid        INTEGER NOT NULL,
     app        TEXT NOT NULL,
-    created_at INTEGER NOT NULL  -- Unix microseconds
+    created_at INTEGER NOT NULL, -- Unix microseconds
+    fixed      INTEGER NOT NULL DEFAULT 0 CHECK (fixed IN (0, 1)) -- ends with its TTL
 ) STRICT, WITHOUT ROWID;
 
 -- A lock is one row. It outlives its release, because the fence must not fall.
 -- The name is a BLOB: compared byte by byte, whatever the database's encoding.
--- A row without a holder has an empty queue and no mark.
+-- What most rows lack is null: members, who share the lock or hold permits; terms of
+-- waiters other than the lock alone; a minimum hold; data. A row that nobody holds
+-- and no minimum hold keeps has an empty queue.
 CREATE TABLE leasehold_lock (
     name          BLOB PRIMARY KEY NOT NULL CHECK (length(name) BETWEEN 1 AND 1024),
     fence         INTEGER NOT NULL CHECK (fence >= 0),
@@ -39,9 +42,17 @@ CREATE TABLE leasehold_lock (
     mark_at       INTEGER,                  -- Unix microseconds
     queue         BLOB NOT NULL DEFAULT x'' -- 32 bytes a waiter: lease, ticket
         CHECK (length(queue) % 32 = 0),
+    crowd         TEXT,                     -- JSON: limit, members, terms of the waiters
+    kept_until    INTEGER,                  -- end of the minimum hold, Unix microseconds
+    data          BLOB,
+    keep_data     INTEGER NOT NULL DEFAULT 0 CHECK (keep_data IN (0, 1)),
     CHECK ((holder_lease IS NULL) = (holder_ticket IS NULL)),
-    CHECK (holder_lease IS NOT NULL OR (length(queue) = 0 AND mark_at IS NULL))
+    CHECK (holder_lease IS NOT NULL OR mark_at IS NULL),
+    CHECK (holder_lease IS NOT NULL OR crowd IS NOT NULL OR kept_until IS NOT NULL OR length(queue) = 0)
 ) STRICT, WITHOUT ROWID;
+
+-- The few rows with a crowd, to find its marked members.
+CREATE INDEX leasehold_lock_crowd ON leasehold_lock (name) WHERE crowd IS NOT NULL;
 
 -- The few grants that are marked as revoked, by the lease that must learn it.
 CREATE INDEX leasehold_lock_marked ON leasehold_lock (holder_lease) WHERE mark_at IS NOT NULL;
