@@ -152,6 +152,9 @@ var worlds = map[mutation.Name]string{
 	mutation.BelieveMarkedGrants:  "news",
 	mutation.ObserverTTL:          "expiry",
 	mutation.KeepSightings:        "expiry",
+	mutation.SharedOvertakes:      "shared",
+	mutation.ServeDespiteMembers:  "shared",
+	mutation.ReleaseEndsMinHold:   "minimum hold",
 }
 
 // verdict returns what of the mutation was not caught, or what was found without it.

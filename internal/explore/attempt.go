@@ -15,7 +15,7 @@ func (w *world) begin(c *client, name int) {
 	c.tried++
 	c.attempt = attempt{
 		phase: attemptAsking, name: byte(name), lease: c.lease,
-		ticket: ticketID(c.number, int(c.tried)), reads: c.trust.Reads, added: c.trust.Reads,
+		ticket: ticketID(c.number, int(c.tried)), reads: c.trust.Reads, added: c.trust.Reads, terms: w.bounds.terms(c.number),
 	}
 	c.watcher = watcher{tracker: liveness.New()}
 }
@@ -54,13 +54,14 @@ func (w *world) answered(c *client) {
 	row := a.row
 	a.row = driver.Lock{}
 	c.trust.SawEpoch(a.epoch)
+	grant, held := row.GrantOf(a.place())
 	switch {
 	case c.trust.Cause != nil:
 		a.phase = attemptEnded
-	case row.HeldBy(a.place()) && keepalive.Revoked(&row):
+	case held && keepalive.Marked(grant):
 		a.phase = attemptLeaving
-	case row.HeldBy(a.place()):
-		w.admit(c, row.Fence, a.reads)
+	case held:
+		w.admit(c, grant.Fence, a.reads)
 	case w.waits(c):
 		a.phase = attemptWaiting
 	default:
@@ -69,11 +70,11 @@ func (w *world) answered(c *client) {
 }
 
 // hint puts a notification on its way to the one who was granted the lock.
-func (w *world) hint(name int, row driver.Lock) {
+func (w *world) hint(name int, grant driver.Grant) {
 	for i := range w.people {
 		a := &w.people[i].attempt
-		if int(a.name) == name && a.place() == row.Holder && (a.phase == attemptWaiting || a.phase == attemptAnswered) && w.spent.hints < byte(w.bounds.Hints) {
-			a.hint = row.Fence
+		if int(a.name) == name && a.place() == grant.Place && (a.phase == attemptWaiting || a.phase == attemptAnswered) && w.spent.hints < byte(w.bounds.Hints) {
+			a.hint = grant.Fence
 		}
 	}
 }

@@ -2,8 +2,11 @@ package explore
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
 )
 
 // Bounds say how large a world is. The zero value is of no use.
@@ -14,6 +17,10 @@ type Bounds struct {
 	Attempts int    // of each client
 	Again    int    // further attempts of the first client
 	Try      bool   // the last client tries, and does not wait
+
+	// Terms are what the clients ask for, in order of their numbers; those beyond ask for
+	// the lock alone. They agree with each other.
+	Terms []driver.Terms
 
 	// Tolerance is that of observers, in ticks: 0 as long as the TTL, negative: no clock
 	// ends a lease.
@@ -39,6 +46,16 @@ type Bounds struct {
 // String describes the bounds in one line.
 func (b Bounds) String() string {
 	parts := []string{fmt.Sprintf("%d clients, %d names, %d attempts each", b.Clients, b.Names, b.Attempts)}
+	for i, t := range b.Terms {
+		switch {
+		case t.Mode == driver.Shared:
+			parts = append(parts, fmt.Sprintf("client %d shares", i))
+		case t.Mode == driver.Permit:
+			parts = append(parts, fmt.Sprintf("client %d wants one of %d permits", i, t.Limit))
+		case t.MinHold > 0:
+			parts = append(parts, fmt.Sprintf("client %d holds for %d ticks at least", i, t.MinHold/tick))
+		}
+	}
 	for _, fault := range []struct {
 		n    int
 		what string
@@ -83,10 +100,26 @@ func (b Bounds) attempts(client int) int {
 // clocked reports whether anything depends on how long ago a lease was renewed.
 func (b Bounds) clocked() bool { return b.Tolerance >= 0 }
 
-// clock returns the clock that fences are drawn from. It stands still where no row can be
-// lost: the row alone must make fences rise then.
+// terms returns what a client asks for.
+func (b Bounds) terms(client int) driver.Terms {
+	if client < len(b.Terms) {
+		return b.Terms[client]
+	}
+	return driver.Terms{}
+}
+
+// keeps reports whether a lock may stay taken for a minimum hold.
+func (b Bounds) keeps() bool {
+	return slices.ContainsFunc(b.Terms, func(t driver.Terms) bool { return t.MinHold > 0 })
+}
+
+// runs reports whether the clock matters that transitions are given. It stands still
+// where no row can be lost: the row alone must make fences rise then.
+func (b Bounds) runs() bool { return b.Promotions > 0 || b.keeps() }
+
+// clock returns that clock.
 func (w *world) clock() time.Time {
-	if w.bounds.Promotions == 0 {
+	if !w.bounds.runs() {
 		return instant(0)
 	}
 	return instant(w.now)

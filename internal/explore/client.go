@@ -58,6 +58,7 @@ type attempt struct {
 	ticket driver.ID
 	reads  int // of the trust, before the call was sent
 	added  int // of the trust, when notifications were first awaited
+	terms  driver.Terms
 
 	row   driver.Lock // the reply to Acquire on its way
 	epoch uint64
@@ -84,11 +85,6 @@ const (
 )
 
 func (a *attempt) place() driver.Place { return driver.Place{Lease: a.lease, Ticket: a.ticket} }
-
-// asks returns the attempt as it is sent; its row is known by the client's name of it.
-func (a *attempt) asks() driver.Attempt {
-	return driver.Attempt{Lease: a.lease, Ticket: a.ticket}
-}
 
 func (a *attempt) hold(name string) driver.Hold {
 	return driver.Hold{Attempt: driver.Attempt{Name: name, Lease: a.lease, Ticket: a.ticket}, Fence: a.fence}

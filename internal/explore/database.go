@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -92,32 +93,43 @@ func (w *world) change(name int, transition func(*driver.Lock)) bool {
 	before := w.db.locks[name]
 	after := before
 	transition(&after)
-	if granted(before, after) {
+	grants := granted(before, after)
+	if len(grants) > 0 {
 		w.record()
 		if !w.db.granting {
 			return false
 		}
 	}
 	w.db.locks[name] = after
-	if granted(before, after) {
-		w.judgeGrant(name, after)
-		w.hint(name, after)
+	for _, g := range grants {
+		w.judgeGrant(name, before, after, g)
+		w.hint(name, g)
 	}
 	return true
 }
 
-// granted reports whether a transition has given the lock to somebody.
-func granted(before, after driver.Lock) bool {
-	return after.Held() && (before.Holder != after.Holder || before.Fence != after.Fence)
+// granted returns the grants that a transition has made.
+func granted(before, after driver.Lock) (grants []driver.Grant) {
+	for g := range after.Grants() {
+		if old, ok := before.GrantOf(g.Place); !ok || old.Fence != g.Fence {
+			grants = append(grants, g)
+		}
+	}
+	return grants
 }
 
 // acquire reports false if nothing is granted now.
 func (w *world) acquire(a *attempt, wait bool) bool {
 	l := w.db.locks[a.name]
-	if w.record(); !w.db.granting && (!l.Held() || wait && !l.HeldBy(a.place()) && l.Ahead(a.place()) < 0) {
+	attempt := driver.Attempt{Lease: a.lease, Ticket: a.ticket, Terms: a.terms}
+	changed, err := machine.Acquire(&l, attempt, wait, w.clock())
+	if err != nil {
+		w.broken = fmt.Sprintf("an attempt is refused: %v", err)
+	}
+	if w.record(); !w.db.granting && changed {
 		return false
 	}
-	return w.change(int(a.name), func(l *driver.Lock) { _, _ = machine.Acquire(l, a.asks(), wait, w.clock()) })
+	return w.change(int(a.name), func(l *driver.Lock) { _, _ = machine.Acquire(l, attempt, wait, w.clock()) })
 }
 
 func (w *world) release(name int, p driver.Place) bool {
@@ -128,10 +140,21 @@ func (w *world) takeOver(name int, gone []driver.ID, over uint64) {
 	w.change(name, func(l *driver.Lock) { machine.TakeOver(l, gone, over, w.clock()) })
 }
 
+// revocable returns the first grant of the name that was not revoked.
+func (w *world) revocable(name int) (driver.Grant, bool) {
+	for g := range w.db.locks[name].Grants() {
+		if g.Mark == nil {
+			return g, true
+		}
+	}
+	return driver.Grant{}, false
+}
+
 func (w *world) revoke(name int) {
-	l := &w.db.locks[name]
-	if _, changed := machine.Revoke(l, l.Fence, driver.Mark{By: "operator", At: instant(w.now)}, w.clock()); changed {
-		if r := w.db.lease(l.Holder.Lease); r != nil {
+	g, _ := w.revocable(name)
+	mark := driver.Mark{By: "operator", At: instant(w.now)}
+	if _, changed := machine.Revoke(&w.db.locks[name], g.Fence, mark, w.clock()); changed {
+		if r := w.db.lease(g.Lease); r != nil {
 			r.notice++
 		}
 	}
@@ -142,10 +165,13 @@ func (d *database) read(now int) driver.View {
 	v := driver.View{Locks: slices.Clone(d.locks), Leases: map[driver.ID]driver.LeaseState{}, Epoch: d.number}
 	for i := range v.Locks {
 		l := &v.Locks[i]
-		if l.Mark != nil {
-			m := *l.Mark
-			m.Age = instant(now).Sub(m.At)
-			l.Mark = &m
+		l.Mark = aged(l.Mark, now)
+		l.Members = slices.Clone(l.Members)
+		for i := range l.Members {
+			l.Members[i].Mark = aged(l.Members[i].Mark, now)
+		}
+		if !l.Held() && !l.KeptUntil.IsZero() {
+			l.Kept = max(l.KeptUntil.Sub(instant(now)), 0)
 		}
 		for p := range l.Places() {
 			if r := d.lease(p.Lease); r != nil {
@@ -157,4 +183,13 @@ func (d *database) read(now int) driver.View {
 		}
 	}
 	return v
+}
+
+func aged(m *driver.Mark, now int) *driver.Mark {
+	if m == nil {
+		return nil
+	}
+	c := *m
+	c.Age = instant(now).Sub(m.At)
+	return &c
 }

@@ -53,8 +53,11 @@ func (e *encoder) encode(w *world) []byte {
 	for _, fence := range w.highest {
 		e.fence(fence)
 	}
-	if w.bounds.Promotions > 0 { // grants of this very instant take the clock further
+	if w.bounds.runs() { // grants of this very instant take the clock further
 		e.fence(uint64(w.clock().UnixMicro()))
+	}
+	for _, kept := range w.kept {
+		e.bytes(byte(max(kept-w.now, 0)))
 	}
 	e.database(&w.db)
 	if e.flag(w.copy != nil); w.copy != nil {
@@ -280,12 +283,27 @@ func (e *encoder) lock(l *driver.Lock) {
 	e.fence(l.Fence)
 	e.id(l.Holder.Lease)
 	e.id(l.Holder.Ticket)
+	e.mark(l.Mark)
+	e.bytes(byte(len(l.Members)))
+	for _, g := range l.Members {
+		e.id(g.Lease)
+		e.id(g.Ticket)
+		e.fence(g.Fence)
+		e.mark(g.Mark)
+	}
 	e.bytes(byte(len(l.Queue)))
 	for _, p := range l.Queue {
 		e.id(p.Lease)
 		e.id(p.Ticket)
 	}
-	if e.flag(l.Mark != nil); l.Mark != nil && e.w.bounds.clocked() {
-		e.bytes(byte(min(instant(e.w.now).Sub(l.Mark.At)/tick, 8)), byte(min(l.Mark.Age/tick, 8)))
+	if e.flag(!l.KeptUntil.IsZero()); !l.KeptUntil.IsZero() {
+		e.bytes(byte(max(l.KeptUntil.Sub(instant(e.w.now))/tick, 0)))
+		e.flag(l.Kept > 0)
+	}
+}
+
+func (e *encoder) mark(m *driver.Mark) {
+	if e.flag(m != nil); m != nil && e.w.bounds.clocked() {
+		e.bytes(byte(min(instant(e.w.now).Sub(m.At)/tick, 8)), byte(min(m.Age/tick, 8)))
 	}
 }

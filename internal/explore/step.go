@@ -57,7 +57,7 @@ func (w *world) steps(to []step) []step {
 		}
 	}
 	for name := range w.db.locks {
-		if l := &w.db.locks[name]; l.Held() && l.Mark == nil && w.spent.revokes < byte(w.bounds.Revokes) {
+		if _, ok := w.revocable(name); ok && w.spent.revokes < byte(w.bounds.Revokes) {
 			to = append(to, step{kind: revoke, arg: byte(name)})
 		}
 	}

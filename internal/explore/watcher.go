@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/keepalive"
@@ -60,7 +61,9 @@ func (w *world) judge(c *client) {
 	for _, row := range l.view.Locks {
 		over, _ := tracker.Over(row, l.view, at, rules)
 		p.over = append(p.over, over)
-		needed = needed || over != 0 || len(liveness.Gone(row, l.view, nil)) > 0
+	}
+	for name := range l.view.Locks {
+		needed = needed || p.needs(name)
 	}
 	tracker.Retain(l.view)
 	if c.attempt.phase == attemptWaiting {
@@ -76,14 +79,15 @@ func (w *world) judge(c *client) {
 func (w *world) tell(c *client, l *sight) {
 	a := &c.attempt
 	row := &l.view.Locks[a.name]
+	grant, held := row.GrantOf(a.place())
 	switch {
 	case a.phase == attemptProbing:
 		a.phase, a.reads = attemptAsking, c.trust.Reads
 	case a.phase != attemptWaiting:
-	case row.HeldBy(a.place()) && keepalive.Revoked(row):
+	case held && keepalive.Marked(grant):
 		a.phase = attemptLeaving
-	case row.HeldBy(a.place()):
-		w.admit(c, row.Fence, l.reads)
+	case held:
+		w.admit(c, grant.Fence, l.reads)
 	case row.Ahead(a.place()) < 0:
 		a.phase, a.reads = attemptAsking, c.trust.Reads
 	}
@@ -101,9 +105,8 @@ func (w *world) proceed(c *client) {
 		}
 	} else {
 		row := p.view.Locks[p.next]
-		gone := liveness.Gone(row, p.view, p.ended)
-		if len(gone) > 0 || p.over[p.next] != 0 {
-			w.takeOver(p.next, gone, p.over[p.next])
+		if p.needs(p.next) {
+			w.takeOver(p.next, liveness.Gone(row, p.view, p.ended), p.over[p.next])
 		}
 		p.next++
 	}
@@ -115,11 +118,18 @@ func (w *world) proceed(c *client) {
 // rest skips the names that need nothing.
 func (p *plan) rest() {
 	for len(p.suspects) == 0 && p.next < len(p.view.Locks) {
-		if len(liveness.Gone(p.view.Locks[p.next], p.view, p.ended)) > 0 || p.over[p.next] != 0 {
+		if p.needs(p.next) {
 			return
 		}
 		p.next++
 	}
+}
+
+// needs reports whether a name is to be taken over.
+func (p *plan) needs(name int) bool {
+	row := p.view.Locks[name]
+	due, _ := liveness.Unserved(row, time.Time{})
+	return due || p.over[name] != 0 || len(liveness.Gone(row, p.view, p.ended)) > 0
 }
 
 func (p *plan) String() string {

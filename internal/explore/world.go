@@ -18,6 +18,7 @@ type world struct {
 
 	// What nobody in the world can see, for judging.
 	highest []uint64 // the highest fence ever given, by name
+	kept    []int    // the tick before which no other grant may follow the last, by name
 	broken  string   // the rule that the last step broke
 }
 
@@ -25,7 +26,7 @@ type world struct {
 type spent struct{ lost, late, hints, crashes, cancels, revokes, promotions byte }
 
 func newWorld(b *Bounds) *world {
-	w := &world{bounds: b, highest: make([]uint64, b.Names)}
+	w := &world{bounds: b, highest: make([]uint64, b.Names), kept: make([]int, b.Names)}
 	w.db = database{number: 1, granting: true, locks: make([]driver.Lock, b.Names)}
 	for i := range w.db.locks {
 		w.db.locks[i].Name = string(rune('a' + i))
@@ -44,6 +45,7 @@ func (w *world) clone() *world {
 	c.db = w.db.clone()
 	c.people = slices.Clone(w.people)
 	c.highest = slices.Clone(w.highest)
+	c.kept = slices.Clone(w.kept)
 	return &c
 }
 
