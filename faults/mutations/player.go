@@ -87,15 +87,20 @@ func (p *player) record(e history.Event) {
 }
 
 // acquire waits for the lock of that name, and try tries. Nil: it was refused.
-func (p *player) acquire(name string) *held { return p.obtain(name, p.client.Acquire) }
-func (p *player) try(name string) *held     { return p.obtain(name, p.client.TryAcquire) }
+func (p *player) acquire(name string) *held {
+	return p.obtain(name, func(ctx context.Context) (*leasehold.Lock, error) { return p.client.Acquire(ctx, name) })
+}
 
-func (p *player) obtain(name string, acquire func(context.Context, string) (*leasehold.Lock, error)) *held {
+func (p *player) try(name string) *held {
+	return p.obtain(name, func(ctx context.Context) (*leasehold.Lock, error) { return p.client.TryAcquire(ctx, name) })
+}
+
+func (p *player) obtain(name string, acquire func(context.Context) (*leasehold.Lock, error)) *held {
 	ctx, cancel := context.WithTimeout(p.ctx, 10*p.ttl)
 	defer cancel()
 	op := p.ops.Add(1)
 	p.record(history.Event{Kind: history.Called, Op: op, Name: name})
-	lock, err := acquire(ctx, name)
+	lock, err := acquire(ctx)
 	if err != nil {
 		p.record(history.Event{Kind: history.Refused, Op: op, Name: name, Detail: err.Error()})
 		return nil
