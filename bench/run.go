@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/bench/internal/measure"
@@ -50,28 +53,49 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 	return r.Write(o.out, prose)
 }
 
-// take takes the measures. One that fails keeps none of the others from being taken.
+// take takes the measures. One that fails keeps none of the others from being taken. In a
+// quick run those that count, at the end of the list, are taken at the same time.
 func take(ctx context.Context, env *measure.Env, families []measure.Family, o options, out, log io.Writer) (all []measure.Result, err error) {
-	for _, f := range families {
-		start := time.Now()
-		results, takeErr := f.Take(env, ctx)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if takeErr != nil {
-			err = errors.Join(err, fmt.Errorf("%v: %w", f.Names, takeErr))
-		}
+	timed := len(families)
+	for o.quick && timed > 0 && families[timed-1].Counts {
+		timed--
+	}
+	add := func(results []measure.Result, takeErr error) {
+		all, err = append(all, results...), errors.Join(err, takeErr)
 		for _, r := range results {
 			if o.run.MatchString(r.Name) {
 				err = errors.Join(err, write(out, r, o.json))
 			}
 		}
-		all = append(all, results...)
-		if !o.quick {
-			fmt.Fprintf(log, "bench: %v took %.0f s\n", f.Names, time.Since(start).Seconds())
+	}
+	for _, f := range families[:timed] {
+		if ctx.Err() == nil {
+			add(takeFamily(ctx, env, f, log))
 		}
 	}
-	return all, err
+	outcomes := make([]func(), len(families[timed:]))
+	var wg sync.WaitGroup
+	for i, f := range families[timed:] {
+		wg.Go(func() {
+			results, err := takeFamily(ctx, env, f, log)
+			outcomes[i] = func() { add(results, err) }
+		})
+	}
+	wg.Wait()
+	for _, outcome := range outcomes {
+		outcome()
+	}
+	return all, cmp.Or(context.Cause(ctx), err)
+}
+
+func takeFamily(ctx context.Context, env *measure.Env, f measure.Family, log io.Writer) ([]measure.Result, error) {
+	start := time.Now()
+	results, err := f.Take(env, ctx)
+	if err != nil {
+		return results, fmt.Errorf("%s: %w", strings.Join(f.Names, ", "), err)
+	}
+	fmt.Fprintf(log, "bench: %s: %.1f s\n", strings.Join(f.Names, ", "), time.Since(start).Seconds())
+	return results, nil
 }
 
 func write(out io.Writer, r measure.Result, asJSON bool) error {

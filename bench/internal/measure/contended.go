@@ -35,9 +35,9 @@ func (e *Env) takeContended8(ctx context.Context) (results []Result, err error) 
 	}
 	defer func() { err = errors.Join(err, floor.Close()) }()
 
-	length := e.window(600*time.Millisecond, 2*time.Second)
+	length := e.window(400*time.Millisecond, 2*time.Second)
 	shares := make([]float64, len(ours))
-	reached, err := e.contest(ctx, e.rounds(5, 10), []contestant{
+	reached, err := e.contest(ctx, e.rounds(4, 10), []contestant{
 		{side.Leasehold, func(context.Context) (float64, error) {
 			counts, err := shiftOf(ours, length, length, func(int) string { return "hot" })
 			for i := range counts {
@@ -75,14 +75,14 @@ func (e *Env) takeContended4x4(ctx context.Context) (results []Result, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, processes.Close()) }()
-	length := e.window(600*time.Millisecond, 2*time.Second)
+	length := e.window(400*time.Millisecond, 2*time.Second)
 	turn := func(names int) contestant {
 		return contestant{fmt.Sprint(names), func(context.Context) (float64, error) {
 			counts, err := shiftOf(processes, length, length, func(i int) string { return side.Name(i % names) })
 			return totalOf(counts) / length.Seconds(), err
 		}}
 	}
-	reached, err := e.contest(ctx, e.rounds(5, 10), []contestant{turn(4), turn(1)})
+	reached, err := e.contest(ctx, e.rounds(4, 10), []contestant{turn(4), turn(1)})
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func launchRelay(ctx context.Context, url string, n int) (fleet.Fleet, error) {
 }
 
 // settling is how long a shift is under way before it counts.
-const settling = 200 * time.Millisecond
+const settling = 150 * time.Millisecond
 
 // shiftOf lets all processes work for a length of time, each on a name, and returns what
 // each counted in each slice of it.

@@ -97,7 +97,7 @@ func memory() footprint {
 // settled returns the memory when it has changed no more for a while, and nor has
 // progress: everybody waits. An error means that this did not come within a minute.
 func settled(ctx context.Context, progress func() int64) (footprint, error) {
-	const calm, step = 4, 200 * time.Millisecond
+	const calm, step = 3, 200 * time.Millisecond
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("they are still on their way after a minute"))
 	defer cancel()
 	last, seen := memory(), progress()

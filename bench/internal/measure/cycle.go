@@ -37,7 +37,7 @@ func (e *Env) takeCycles(ctx context.Context, n int, servers []server.Kind) (res
 	if err := a.open(ctx, servers); err != nil {
 		return nil, err
 	}
-	reached, err := e.contest(ctx, e.rounds(5, 9), a.sides)
+	reached, err := e.contest(ctx, e.rounds(4, 9), a.sides)
 	if err != nil {
 		return nil, err
 	}
@@ -131,23 +131,24 @@ func (a *arena) add(ctx context.Context, name, at string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	a.opened = append(a.opened, s)
-	cycle := cycleOf(s)
-	if err := once(ctx, a.goroutines, cycle); err != nil {
+	do := cycleOf(s)
+	if err := once(ctx, a.goroutines, func(ctx context.Context, i int) error { return do(ctx, i, func() {}) }); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	a.sides = append(a.sides, contestant{name, func(ctx context.Context) (float64, error) {
-		return rate(ctx, a.goroutines, a.window, cycle)
+		return rate(ctx, a.goroutines, a.window, do)
 	}})
 	return nil
 }
 
 // cycleOf returns what goroutine i does: it acquires its name and releases it.
-func cycleOf(s side.Side) func(ctx context.Context, i int) error {
-	return func(ctx context.Context, i int) error {
+func cycleOf(s side.Side) cycle {
+	return func(ctx context.Context, i int, half func()) error {
 		release, err := s.Acquire(ctx, side.Name(i))
 		if err != nil {
 			return err
 		}
+		half()
 		return release(ctx)
 	}
 }

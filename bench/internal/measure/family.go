@@ -13,7 +13,10 @@ type Family struct {
 	Store string   // of ours
 	Names []string // of its measures
 	Needs []server.Kind
-	Take  func(e *Env, ctx context.Context) ([]Result, error)
+	// Counts says that the measures are counts and sizes: what else the machine
+	// does changes no result.
+	Counts bool
+	Take   func(e *Env, ctx context.Context) ([]Result, error)
 }
 
 // Families returns all families in the order in which they are taken. A quick run
@@ -27,8 +30,8 @@ func Families(quick bool) []Family {
 		contended8(),
 		contended4x4(),
 		contendedSnapshot(),
-		holding(quick),
 		sqliteCycles(),
+		holding(quick),
 		waiting(),
 	}
 	if !quick {

@@ -7,6 +7,8 @@ import (
 )
 
 // Findings is what the tables and plots show beyond the results. It can be kept as JSON.
+//
+// Families that are taken at the same time add to different parts of it.
 type Findings struct {
 	Throughput []Throughput
 	Handovers  map[string][]float64 // microseconds, by side

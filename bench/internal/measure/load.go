@@ -11,15 +11,19 @@ import (
 // warmUp is what each turn begins with and does not count.
 const warmUp = 50 * time.Millisecond
 
-// counter is counted by one goroutine, on a cache line of its own.
+// counter counts half cycles; it is counted by one goroutine, on a cache line of its own.
 type counter struct {
 	atomic.Int64
 	_ [120]byte
 }
 
+// cycle is what goroutine i repeats. It calls half when it has done half of it: all may be
+// in the same half during a short window.
+type cycle func(ctx context.Context, i int, half func()) error
+
 // rate lets goroutines repeat a cycle and returns how many they complete in a second
 // of the window, during which all of them are at work.
-func rate(ctx context.Context, goroutines int, window time.Duration, cycle func(ctx context.Context, i int) error) (float64, error) {
+func rate(ctx context.Context, goroutines int, window time.Duration, do cycle) (float64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	counters := make([]counter, goroutines)
@@ -27,12 +31,13 @@ func rate(ctx context.Context, goroutines int, window time.Duration, cycle func(
 	var wg sync.WaitGroup
 	for i := range counters {
 		wg.Go(func() {
+			half := func() { counters[i].Add(1) }
 			for !stop.Load() {
-				if err := cycle(ctx, i); err != nil {
+				if err := do(ctx, i, half); err != nil {
 					cancel(err) // the first one is the cause
 					return
 				}
-				counters[i].Add(1)
+				half()
 			}
 		})
 	}
@@ -48,7 +53,7 @@ func rate(ctx context.Context, goroutines int, window time.Duration, cycle func(
 	if done == 0 {
 		return 0, errors.New("not one cycle was completed")
 	}
-	return float64(done) / took.Seconds(), nil
+	return float64(done) / 2 / took.Seconds(), nil
 }
 
 func total(counters []counter) int64 {
@@ -69,12 +74,12 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// once lets each goroutine do one cycle.
-func once(ctx context.Context, goroutines int, cycle func(ctx context.Context, i int) error) error {
+// once lets each goroutine do something once.
+func once(ctx context.Context, goroutines int, do func(ctx context.Context, i int) error) error {
 	errs := make([]error, goroutines)
 	var wg sync.WaitGroup
 	for i := range goroutines {
-		wg.Go(func() { errs[i] = cycle(ctx, i) })
+		wg.Go(func() { errs[i] = do(ctx, i) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)

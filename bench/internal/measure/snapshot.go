@@ -35,7 +35,7 @@ const (
 )
 
 func (e *Env) takeSnapshot(ctx context.Context) ([]Result, error) {
-	p := Plan{Before: 1500 * time.Millisecond, Open: aged + 1500*time.Millisecond, window: 1500 * time.Millisecond}
+	p := Plan{Before: time.Second, Open: aged + 1500*time.Millisecond, window: 1500 * time.Millisecond}
 	if !e.Quick {
 		p = Plan{Before: 10 * time.Second, Open: 40 * time.Second, After: 10 * time.Second, window: 5 * time.Second}
 	}

@@ -34,10 +34,10 @@ func (e *Env) takeSQLite(ctx context.Context) (results []Result, err error) {
 	defer func() { err = errors.Join(err, floor.Close()) }()
 
 	window := e.window(300*time.Millisecond, time.Second)
-	turn := func(name string, cycle func(context.Context, int) error) contestant {
-		return contestant{name, func(ctx context.Context) (float64, error) { return rate(ctx, 1, window, cycle) }}
+	turn := func(name string, do cycle) contestant {
+		return contestant{name, func(ctx context.Context) (float64, error) { return rate(ctx, 1, window, do) }}
 	}
-	reached, err := e.contest(ctx, e.rounds(5, 10), []contestant{turn(side.Leasehold, cycleOf(client)), turn("floor", floor.Cycle)})
+	reached, err := e.contest(ctx, e.rounds(4, 10), []contestant{turn(side.Leasehold, cycleOf(client)), turn("floor", floor.Cycle)})
 	if err != nil {
 		return nil, err
 	}

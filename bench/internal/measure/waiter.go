@@ -16,7 +16,7 @@ import (
 func waiting() Family {
 	return Family{
 		Store: "postgres", Names: []string{"waiter_bytes", "waiter_bytes_1000_names"},
-		Needs: []server.Kind{server.Postgres}, Take: (*Env).takeWaiting,
+		Needs: []server.Kind{server.Postgres}, Counts: true, Take: (*Env).takeWaiting,
 	}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,14 +21,16 @@ type Private struct {
 	dir     string
 	shell   *exec.Cmd // runs the server until its input ends
 	input   io.Closer
+	ended   chan struct{} // closed when the server has ended
 }
 
 // script runs a server until its input ends, which it does with whoever started it,
-// however that ends.
+// however that ends. Its output ends with the server.
 const script = `
 dir=$1; shift
-"$@" >"$dir/log" 2>&1 </dev/null &
+"$@" 3>&1 >"$dir/log" 2>&1 </dev/null &
 server=$!
+exec >/dev/null
 while read -r _; do :; done
 kill -KILL "$server" 2>/dev/null
 wait "$server"
@@ -46,14 +49,22 @@ func startPrivate(program, addr string, args func(dir string) []string) (*Privat
 	cmd := exec.Command("sh", append([]string{"-c", script, program, dir, path}, args(dir)...)...)
 	cmd.Dir, cmd.SysProcAttr = "/", detached()
 	input, err := cmd.StdinPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
 	if err != nil {
-		_ = os.RemoveAll(dir)
-		return nil, fmt.Errorf("starting %s: %w", program, err)
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return &Private{Addr: addr, program: program, dir: dir, shell: cmd, input: input}, nil
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting %s: %w", program, err), os.RemoveAll(dir))
+	}
+	p := &Private{Addr: addr, program: program, dir: dir, shell: cmd, input: input, ended: make(chan struct{})}
+	go func() { // ends with the server
+		_, _ = io.Copy(io.Discard, output)
+		close(p.ended)
+	}()
+	return p, nil
 }
 
 // await waits until check finds the server ready; if it does not become so, it is
@@ -69,6 +80,7 @@ func (p *Private) await(ctx context.Context, check func() error) error {
 		select {
 		case <-time.After(10 * time.Millisecond):
 			continue
+		case <-p.ended:
 		case <-ctx.Done():
 		}
 		log, _ := os.ReadFile(filepath.Join(p.dir, "log"))
@@ -79,6 +91,7 @@ func (p *Private) await(ctx context.Context, check func() error) error {
 
 func (p *Private) close() error {
 	_ = p.input.Close()
+	<-p.ended
 	if err := p.shell.Wait(); err != nil {
 		return fmt.Errorf("removing %s: %w", p.program, err)
 	}

@@ -43,9 +43,12 @@ func OpenFloor(ctx context.Context, url string, connections int) (*Floor, error)
 	return f, nil
 }
 
-// Cycle makes the two updates on connection i.
-func (f *Floor) Cycle(ctx context.Context, i int) error {
-	for range 2 {
+// Cycle makes the two updates on connection i, and calls half between them.
+func (f *Floor) Cycle(ctx context.Context, i int, half func()) error {
+	for n := range 2 {
+		if n == 1 {
+			half()
+		}
 		tag, err := f.conns[i].Exec(ctx, floorSQL, Name(i))
 		if err != nil {
 			return err

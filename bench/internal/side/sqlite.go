@@ -37,15 +37,18 @@ func OpenSQLiteFloor(ctx context.Context, path string) (*SQLiteFloor, error) {
 	return f, nil
 }
 
-// Cycle makes two updates, each of which commits on its own.
-func (f *SQLiteFloor) Cycle(ctx context.Context, i int) error {
-	for range 2 {
+// Cycle makes two updates, each of which commits on its own, and calls half between them.
+func (f *SQLiteFloor) Cycle(ctx context.Context, i int, half func()) error {
+	for n := range 2 {
+		if n == 1 {
+			half()
+		}
 		done, err := f.update.ExecContext(ctx, Name(i))
 		if err != nil {
 			return err
 		}
-		if n, err := done.RowsAffected(); n != 1 {
-			return fmt.Errorf("%d rows were updated: %w", n, err)
+		if rows, err := done.RowsAffected(); rows != 1 {
+			return fmt.Errorf("%d rows were updated: %w", rows, err)
 		}
 	}
 	return nil
