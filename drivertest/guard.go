@@ -11,6 +11,7 @@ func testGuard(t *testing.T, h Harness) {
 	cases{
 		{"ReleaseDoesNotPassAGuard", guardStopsRelease},
 		{"TakeOverDoesNotPassAGuard", guardStopsTakeOver},
+		{"OfALockThatIsShared", guardShared},
 	}.parallel(t, h)
 }
 
@@ -64,4 +65,32 @@ func guardStopsTakeOver(w *world) {
 		row := w.row("a")
 		return row.HeldBy(b.Place())
 	})
+}
+
+// guardShared: who shares a lock guards it too, and those who queue meanwhile are served
+// when the guard has ended.
+func guardShared(w *world) {
+	if w.h.Lacks.Shared {
+		return
+	}
+	first, second, writer := w.client(), w.client(), w.client()
+	a, grant := first.holdAs("a", shared)
+	b, _ := second.holdAs("a", shared)
+	c := writer.queue("a")
+	end := w.h.Guard(w.T, w.store, driver.Hold{Attempt: a, Fence: grant.Fence, Conn: first.conn})
+	before := w.row("a")
+	if got, err := first.conn.Release(w.ctx(), a); err == nil && got != driver.Busy {
+		w.Errorf("Release under a guard: outcome %s, want Busy or an error", outcome(got))
+	}
+	w.wantSame(before)
+	end()
+	for _, reader := range []struct {
+		*client
+		held driver.Attempt
+	}{{first, a}, {second, b}} {
+		if got := releaseUntilKnown(w.T, reader.conn, reader.held); got != driver.Released {
+			w.Errorf("Release after the guard: outcome %s, want Released", outcome(got))
+		}
+	}
+	w.wantRow("a", c)
 }
