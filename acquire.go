@@ -22,8 +22,8 @@ import "context"
 // lease); a held one costs the same, then one read about every sixth of the TTL
 // for all waiters of the client together, and one read when the turn comes. While others
 // of the client wait for the same name it costs nothing but memory, a few hundred bytes.
-func (c *Client) Acquire(ctx context.Context, name string) (*Lock, error) {
-	return c.acquire(ctx, "acquire", name, true)
+func (c *Client) Acquire(ctx context.Context, name string, opts ...Option) (*Lock, error) {
+	return c.acquire(ctx, "acquire", name, true, opts)
 }
 
 // TryAcquire returns the lock of name if it is free, or if its holder is known to
@@ -36,14 +36,14 @@ func (c *Client) Acquire(ctx context.Context, name string) (*Lock, error) {
 // tried again for as long as the TTL, then the error matches ErrUnavailable.
 //
 // One round trip when free, two when held.
-func (c *Client) TryAcquire(ctx context.Context, name string) (*Lock, error) {
-	return c.acquire(ctx, "try", name, false)
+func (c *Client) TryAcquire(ctx context.Context, name string, opts ...Option) (*Lock, error) {
+	return c.acquire(ctx, "try", name, false, opts)
 }
 
 // acquire is where those who wait are, most of them in turn: what is not needed while
 // they do is done in functions of their own, so that their stacks stay at the smallest size.
-func (c *Client) acquire(ctx context.Context, op, name string, wait bool) (*Lock, error) {
-	r, err := c.request(ctx, op, name, wait)
+func (c *Client) acquire(ctx context.Context, op, name string, wait bool, opts []Option) (*Lock, error) {
+	r, err := c.request(ctx, op, name, wait, opts)
 	if err != nil {
 		return nil, err
 	}

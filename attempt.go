@@ -3,6 +3,7 @@ package leasehold
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/clock"
@@ -23,6 +24,7 @@ type attempt struct {
 	driver.Attempt
 	client *Client
 	lease  *keepalive.Lease
+	fixed  time.Duration // the TTL of a lease of its own; 0: it is the client's
 	wait   bool
 
 	// added is how often the rows were read again, of the lease, before the attempt was
@@ -64,8 +66,8 @@ const (
 
 func newAttempt(r *request, lease *keepalive.Lease) *attempt {
 	return &attempt{
-		Attempt: driver.Attempt{Name: r.name, Lease: lease.ID, Ticket: driver.NewID(), Terms: r.terms},
-		client:  r.client, lease: lease, wait: r.wait, added: lease.Reads(), owner: r, clean: true,
+		Attempt: driver.Attempt{Name: r.name, Lease: lease.ID, Ticket: driver.NewID(), Terms: r.opts.terms()},
+		client:  r.client, lease: lease, fixed: r.opts.ttl(), wait: r.wait, added: lease.Reads(), owner: r, clean: true,
 	}
 }
 
@@ -75,7 +77,7 @@ func (a *attempt) call() {
 	defer c.tasks.Done()
 	reply, err := c.conn.Acquire(c.callContext(), a.Attempt, a.wait)
 	n := a.learn(&reply, err)
-	if n.what == queued {
+	if n.what == queued && a.fixed == 0 {
 		c.listen(a.lease)
 	}
 	if !c.waits.answered(a, &reply.Lock, n) {
@@ -124,10 +126,10 @@ func (a *attempt) probe(ctx context.Context) (held *HeldError, changed bool, err
 		return nil, false, err
 	}
 	held = &HeldError{Name: a.Name}
-	if len(view.Locks) == 0 || !view.Locks[0].Held() {
+	if len(view.Locks) == 0 || !view.Locks[0].Held() && view.Locks[0].Kept == 0 {
 		return held, true, nil // it was freed meanwhile
 	}
-	held.Fence, held.Holder = view.Locks[0].Fence, holder(view.Locks[0], view)
+	held.see(&view.Locks[0], view)
 	changed, _ = c.clear(liveness.New(), view, clock.Now())
 	return held, changed, nil
 }

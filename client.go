@@ -34,8 +34,8 @@ type Client struct {
 	mu       sync.Mutex // guards the fields below; nothing else is locked under it
 	draining bool       // no new acquisitions
 	held     map[*Lock]struct{}
-	empty    chan struct{}          // not nil while Shutdown waits for held to be empty
-	ear      *keepalive.Lease       // the lease that is listened for
+	empty    chan struct{}    // not nil while Shutdown waits for held to be empty
+	ear      *keepalive.Lease // the lease that is listened for
 }
 
 // Open connects a client to a store. ctx bounds the connecting only. An error
@@ -84,9 +84,9 @@ func (c *Client) failed(op, name string, err error) error {
 	return opErr(op, name, kind(err), err)
 }
 
-// self is this client, as others see it in a row.
-func (c *Client) self() Holder {
-	return Holder{Owner: c.cfg.Owner, Host: c.host, PID: os.Getpid(), App: c.cfg.App}
+// self is this client as a holder.
+func (c *Client) self(fence uint64) Holder {
+	return Holder{Owner: c.cfg.Owner, Host: c.host, PID: os.Getpid(), App: c.cfg.App, Fence: fence}
 }
 
 // callTimeout bounds one call to the store that is not part of the keepalive.
@@ -115,13 +115,15 @@ func (c *Client) begin() bool {
 }
 
 // spawn runs f in a goroutine that Close waits for, unless the client has begun
-// to close.
-func (c *Client) spawn(f func()) {
+// to close. It reports whether it does.
+func (c *Client) spawn(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing.Err() == nil {
-		c.tasks.Go(f)
+	if c.closing.Err() != nil {
+		return false
 	}
+	c.tasks.Go(f)
+	return true
 }
 
 func (c *Client) renewed(took time.Duration, err error) {

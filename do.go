@@ -5,15 +5,15 @@ import (
 	"errors"
 )
 
-// Do acquires name as Acquire does, runs fn, and releases the lock, also when fn
+// Do acquires name as Acquire does with the options, runs fn, and releases the lock, also when fn
 // panics. fn's context is derived from ctx and ends with the lock.
 //
 // The error is that of the acquisition, if fn was not run; else fn's own, as it is.
 // If the lock was lost before fn returned, the error matches ErrLost too, even if
 // fn returned nil. A failing release is not fn's failure, and is not returned: the
 // lock passes on at the latest when the lease expires.
-func (c *Client) Do(ctx context.Context, name string, fn func(ctx context.Context, lock *Lock) error) error {
-	lock, err := c.Acquire(ctx, name)
+func (c *Client) Do(ctx context.Context, name string, fn func(ctx context.Context, lock *Lock) error, opts ...Option) error {
+	lock, err := c.Acquire(ctx, name, opts...)
 	if err != nil {
 		return err
 	}
@@ -21,8 +21,8 @@ func (c *Client) Do(ctx context.Context, name string, fn func(ctx context.Contex
 }
 
 // TryDo is Do with TryAcquire: for cron, at once or ErrHeld.
-func (c *Client) TryDo(ctx context.Context, name string, fn func(ctx context.Context, lock *Lock) error) error {
-	lock, err := c.TryAcquire(ctx, name)
+func (c *Client) TryDo(ctx context.Context, name string, fn func(ctx context.Context, lock *Lock) error, opts ...Option) error {
+	lock, err := c.TryAcquire(ctx, name, opts...)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/keepalive"
 )
 
@@ -18,6 +19,10 @@ var (
 
 	// ErrInvalid: a name, an option or a Config cannot be used as it is.
 	ErrInvalid = errors.New("invalid")
+
+	// ErrMode: the name is in use in another way: as a lock and not with permits,
+	// or with another number of them. The error is a *ModeError.
+	ErrMode = errors.New("in use in another way")
 )
 
 // These errors say why a lock's context ended. All but ErrReleased match ErrLost
@@ -61,7 +66,7 @@ var (
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 
 	// ErrUnsupported: the store does not offer this.
-	ErrUnsupported = errors.New("not supported by this store")
+	ErrUnsupported = driver.ErrUnsupported
 )
 
 // HeldError says who holds the lock that could not be had. It matches ErrHeld,
@@ -69,12 +74,19 @@ var (
 type HeldError struct {
 	Name   string
 	Fence  uint64 // the holder's; 0 if it was not seen
-	Holder Holder // as last seen; zero if it was not seen
+	Holder Holder // as last seen; zero if it was not seen; the first, if there are several
 	Cause  error  // what ended the wait; nil if there was none
+
+	// Kept, if not 0, is how long the name still stayed taken when it was last seen,
+	// though nobody held it: for the minimum hold of the grant under Fence.
+	Kept time.Duration
 }
 
 func (e *HeldError) Error() string {
 	s := fmt.Sprintf("leasehold: %q is held by %s", e.Name, e.Holder)
+	if e.Kept > 0 {
+		s = fmt.Sprintf("leasehold: %q stays taken for another %v, the minimum hold of its last holder", e.Name, e.Kept.Round(time.Millisecond))
+	}
 	if e.Cause != nil {
 		s += ": the wait ended: " + e.Cause.Error()
 	}
@@ -83,6 +95,37 @@ func (e *HeldError) Error() string {
 
 // Unwrap makes the error match ErrHeld and its Cause.
 func (e *HeldError) Unwrap() []error { return compact(ErrHeld, e.Cause) }
+
+// see notes who holds.
+func (e *HeldError) see(l *driver.Lock, view driver.View) {
+	e.Fence, e.Kept, e.Holder = l.Fence, l.Kept, Holder{}
+	for g := range l.Grants() {
+		e.Fence, e.Kept, e.Holder = g.Fence, 0, holderOf(g, view)
+		return
+	}
+}
+
+// ModeError says how a name is in use that was to be acquired in another way. Nothing
+// was changed. It matches ErrMode.
+type ModeError struct {
+	Name  string
+	Limit int // how many permits it is in use with; 0: it is in use as a lock
+	Asked int // how many permits were asked for; 0: the lock was
+}
+
+func (e *ModeError) Error() string {
+	way := func(n int) string {
+		if n == 0 {
+			return "as a lock"
+		}
+		return fmt.Sprintf("with %d permits", n)
+	}
+	return fmt.Sprintf("leasehold: %q is in use %s, not %s: use it in the same way everywhere; the way can change when nobody holds or awaits it",
+		e.Name, way(e.Limit), way(e.Asked))
+}
+
+// Unwrap makes the error match ErrMode.
+func (e *ModeError) Unwrap() error { return ErrMode }
 
 // LostError says why a lock was lost. It matches ErrLost and its Reason.
 type LostError struct {
@@ -148,7 +191,7 @@ func ctxErr(ctx context.Context) error {
 
 // String names the holder for people.
 func (h Holder) String() string {
-	if h == (Holder{}) {
+	if h.Fence, h.Mark = 0, nil; h == (Holder{}) {
 		return "somebody else"
 	}
 	s := fmt.Sprintf("%q", h.Owner)

@@ -17,17 +17,24 @@ const (
 	Held    State = "held"
 	Revoked State = "revoked" // held, and to be given up
 	Expired State = "expired" // the holder's lease is gone: free to the next who asks
+	Kept    State = "kept"    // nobody holds it, and it stays taken for its minimum hold
 )
 
 // Info describes a lock at one instant, for people and dashboards. Nothing may be
 // decided by it: it is out of date when it arrives.
 type Info struct {
 	Name    string
-	State   State
+	State   State    // of several holders: Revoked if one is to give up, Expired if all have
 	Fence   uint64   // of the last grant; 0 if there was none
-	Holder  *Holder  // nil when free
-	Mark    *Mark    // not nil when revoked
-	Waiters []Waiter // first come first
+	Holder  *Holder  // the first of Holders; nil when there is none
+	Holders []Holder // one, or all who share the lock or have permits, in the order of their grants
+	Shared  bool     // it is held shared
+	Limit   int      // how many permits there are; 0: it has no permits, or is free
+	Mark    *Mark    // of the first holder who is revoked; nil if none is
+	Waiters []Waiter // those in the database's queue, first come first
+
+	Kept time.Duration // how long it stays taken though nobody holds it; 0: it does not
+	Data []byte        // what a holder has stored with it
 }
 
 // Holder says who holds a lock.
@@ -37,6 +44,8 @@ type Holder struct {
 	App         string
 	Since       time.Time     // by the database's clock
 	Age         time.Duration // from Since to the reading, by the same clock
+	Fence       uint64        // of the grant
+	Mark        *Mark         // not nil when the grant was revoked
 }
 
 // Waiter says who waits for a lock. A waiter whose lease is gone has no fields.
@@ -119,18 +128,23 @@ func (c *Client) read(ctx context.Context, q driver.Query) (driver.View, error) 
 }
 
 func describe(l driver.Lock, view driver.View) Info {
-	info := Info{Name: l.Name, State: Free, Fence: l.Fence}
-	if !l.Held() {
-		return info
+	info := Info{Name: l.Name, State: Free, Fence: l.Fence, Shared: len(l.Members) > 0 && l.Limit == 0, Limit: l.Limit, Kept: l.Kept, Data: l.Data}
+	alive := false
+	for g := range l.Grants() {
+		h := holderOf(g, view)
+		info.Holders = append(info.Holders, h)
+		if info.Mark == nil {
+			info.Mark = h.Mark
+		}
+		s, ok := view.Leases[g.Lease]
+		alive = alive || ok && s.Liveness != driver.Dead
 	}
-	lease, alive := view.Leases[l.Holder.Lease]
-	h := holder(l, view)
-	info.State, info.Holder = Held, &h
-	if l.Mark != nil {
-		info.State, info.Mark = Revoked, &Mark{By: l.Mark.By, Reason: l.Mark.Reason, Age: l.Mark.Age}
-	}
-	if !alive || lease.Liveness == driver.Dead {
-		info.State = Expired
+	switch {
+	case len(info.Holders) > 0:
+		info.Holder = &info.Holders[0]
+		info.State = heldState(alive, info.Mark != nil)
+	case l.Kept > 0:
+		info.State = Kept
 	}
 	for _, p := range l.Queue {
 		w := view.Leases[p.Lease]
@@ -139,11 +153,26 @@ func describe(l driver.Lock, view driver.View) Info {
 	return info
 }
 
-// holder returns the holder of l; its names are empty if its lease is gone.
-func holder(l driver.Lock, view driver.View) Holder {
-	s := view.Leases[l.Holder.Lease]
-	return Holder{
-		Owner: s.Owner, Host: s.Info.Host, PID: s.Info.PID, App: s.Info.App,
-		Since: l.Since, Age: max(l.Age, 0),
+func heldState(alive, marked bool) State {
+	switch {
+	case !alive:
+		return Expired
+	case marked:
+		return Revoked
+	default:
+		return Held
 	}
+}
+
+// holderOf returns whose grant g is; its names are empty if its lease is gone.
+func holderOf(g driver.Grant, view driver.View) Holder {
+	s := view.Leases[g.Lease]
+	h := Holder{
+		Owner: s.Owner, Host: s.Info.Host, PID: s.Info.PID, App: s.Info.App,
+		Since: g.Since, Age: max(g.Age, 0), Fence: g.Fence,
+	}
+	if g.Mark != nil {
+		h.Mark = &Mark{By: g.Mark.By, Reason: g.Mark.Reason, Age: g.Mark.Age}
+	}
+	return h
 }

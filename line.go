@@ -81,11 +81,18 @@ func (w *waiting) unlink(r *request) (left *attempt) {
 	}
 	if next := l.first; next != nil {
 		if r.fence != 0 {
-			l.seen = &HeldError{Name: r.name, Fence: r.fence, Holder: r.client.self()}
+			l.seen = &HeldError{Name: r.name, Fence: r.fence, Holder: r.client.self(r.fence)}
 		}
 		next.poke()
 	}
 	return left
+}
+
+// forsake gives up what r's line has in the store, because a Lock has it.
+func (w *waiting) forsake(r *request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.line.place = nil
 }
 
 // cut takes r out of the list.
@@ -106,7 +113,8 @@ func (l *line) cut(r *request) {
 // handOn makes the attempt of one who has given up that of the next, who thus keeps
 // the place in the database's queue. It reports false if that cannot be.
 func (w *waiting) handOn(a *attempt, next *request) bool {
-	if next == nil || next.terms != a.Terms || a.lease.Cause() != nil || w.client.closing.Err() != nil {
+	if next == nil || next.opts.terms() != a.Terms || next.opts.ttl() != a.fixed ||
+		a.lease.Cause() != nil || w.client.closing.Err() != nil {
 		return false
 	}
 	a.owner = next

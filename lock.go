@@ -18,6 +18,9 @@ type Lock struct {
 	hold   driver.Hold
 	since  time.Time // of package clock
 
+	fixed bool // acquired with FixedTTL; set before the Lock is handed out, as the next
+	keep  bool // acquired with KeepData
+
 	mu     sync.Mutex              // guards the fields below; nothing else is locked under it
 	cause  error                   // why it ended; nil while it is held
 	values context.Context         // that of Acquire
@@ -46,9 +49,6 @@ func newLock(ctx context.Context, r *request, a *attempt, g news) (*Lock, error)
 			err = errLeaseEnded
 		}
 		return nil, err
-	}
-	if f := r.client.cfg.Observer.Acquired; f != nil {
-		f(l, clock.Recent().Sub(r.started))
 	}
 	return l, nil
 }

@@ -17,7 +17,7 @@ import (
 type request struct {
 	client   *Client
 	op, name string
-	terms    driver.Terms
+	opts     *options
 	wait     bool
 	started  time.Time
 	wake     chan struct{} // holds one: something may have happened
@@ -31,19 +31,24 @@ type request struct {
 
 // request makes a request, and puts it into its line. The caller calls done, if there is
 // no error.
-func (c *Client) request(ctx context.Context, op, name string, wait bool) (*request, error) {
-	if err := c.admit(ctx, op, name); err != nil {
+func (c *Client) request(ctx context.Context, op, name string, wait bool, opts []Option) (*request, error) {
+	o, err := gather(opts, c.conn)
+	if err := c.admit(ctx, op, name, err); err != nil {
 		return nil, err
 	}
-	r := &request{client: c, op: op, name: name, wait: wait, started: clock.Recent(), wake: make(chan struct{}, 1)}
+	r := &request{client: c, op: op, name: name, opts: o, wait: wait, started: clock.Recent(), wake: make(chan struct{}, 1)}
 	c.waits.enter(r)
 	return r, nil
 }
 
-// admit checks what a request is made of, and registers it.
-func (c *Client) admit(ctx context.Context, op, name string) error {
+// admit checks what a request is made of, and registers it. wrong is what is wrong with
+// its options.
+func (c *Client) admit(ctx context.Context, op, name string, wrong error) error {
 	if err := CheckName(name); err != nil {
 		return opErr(op, "", err)
+	}
+	if wrong != nil {
+		return opErr(op, name, wrong)
 	}
 	if ctx.Err() != nil {
 		return opErr(op, name, ctxErr(ctx))
@@ -66,12 +71,25 @@ func (r *request) run(ctx context.Context) (*Lock, error) {
 	for {
 		lock, err := r.attempt(ctx)
 		if err == nil {
-			return lock, nil
+			if err = r.furnish(ctx, lock); err == nil {
+				return r.won(lock), nil
+			}
+			r.client.waits.forsake(r)
+			lock.release.Do(lock.letGo)
 		}
 		if !r.retry(ctx, err) || !r.sleep(ctx, pauses.Next()) {
 			return nil, r.fail(ctx, err)
 		}
 	}
+}
+
+// won notes that r has the lock.
+func (r *request) won(l *Lock) *Lock {
+	r.fence = l.hold.Fence
+	if f := r.client.cfg.Observer.Acquired; f != nil {
+		f(l, clock.Recent().Sub(r.started))
+	}
+	return l
 }
 
 // attempt makes one attempt. On an error something of it may be left to the line, if
@@ -93,7 +111,6 @@ func (r *request) attempt(ctx context.Context) (*Lock, error) {
 		if err == nil {
 			var lock *Lock
 			if lock, err = newLock(ctx, r, a, n); err == nil {
-				r.fence = n.fence
 				return lock, nil
 			}
 		}
@@ -108,8 +125,12 @@ func (r *request) attempt(ctx context.Context) (*Lock, error) {
 }
 
 // pin returns a lease, or the error of one attempt to make one.
-func (r *request) pin(ctx context.Context) (*keepalive.Lease, error) {
-	lease, err := r.client.keeper.Pin(ctx)
+func (r *request) pin(ctx context.Context) (lease *keepalive.Lease, err error) {
+	if ttl := r.opts.ttl(); ttl != 0 {
+		lease, err = r.client.keeper.Fixed(ctx, ttl)
+	} else {
+		lease, err = r.client.keeper.Pin(ctx)
+	}
 	if err != nil && ctx.Err() == nil && err != ErrClosed {
 		r.troubled("create lease", err)
 	}
@@ -245,9 +266,12 @@ func (r *request) pause(ctx context.Context, a *attempt, d time.Duration) error 
 func (r *request) fail(ctx context.Context, err error) error {
 	seen, trouble := r.client.waits.outlook(r)
 	var held *HeldError
+	var mode *driver.ModeError
 	switch {
 	case errors.As(err, &held):
 		return held
+	case errors.As(err, &mode):
+		return &ModeError{Name: r.name, Limit: mode.Limit, Asked: r.opts.terms().Limit}
 	case r.client.closing.Err() != nil:
 		return opErr(r.op, r.name, ErrClosed)
 	case ctx.Err() == nil:

@@ -20,10 +20,13 @@ type revokeOptions struct{ waive bool }
 func WaiveWait() RevokeOption { return func(o *revokeOptions) { o.waive = true } }
 
 // Revoke takes the lock of name away from the holder whose grant has that fence
-// (see Get). The holder's context ends with a *RevokedError when it learns of it:
+// (see Get), one of several if it is shared or a permit. The holder's context ends with a *RevokedError when it learns of it:
 // by notification, or at its next renewal. The lock passes on when the holder has
 // let go, or its lease is gone, or its TTL has passed since the mark; Revoke does
 // not wait for that.
+//
+// Where the holder of that grant has gone, and the name is only kept for the minimum hold of it,
+// that ends at once.
 //
 // ErrNotHeld: nobody holds name under fence; nothing was changed. Revoking twice
 // keeps the first mark. One round trip and one commit. The reason is kept with the
@@ -62,7 +65,7 @@ func (c *Client) endRevoked(ctx context.Context, name string, fence uint64) erro
 	for pause := range backoff.Seq(time.Millisecond, 100*time.Millisecond) {
 		c.takeOver(name, nil, fence)
 		view, err := c.read(limit, driver.Query{Names: []string{name}})
-		if err == nil && (len(view.Locks) == 0 || view.Locks[0].Fence != fence || !view.Locks[0].Held()) {
+		if err == nil && (len(view.Locks) == 0 || !inForce(view.Locks[0], fence)) {
 			return nil
 		}
 		if !backoff.Sleep(limit, pause) {
@@ -70,4 +73,9 @@ func (c *Client) endRevoked(ctx context.Context, name string, fence uint64) erro
 		}
 	}
 	return nil // not reached: Seq does not end
+}
+
+func inForce(l driver.Lock, fence uint64) bool {
+	_, ok := l.GrantUnder(fence)
+	return ok
 }

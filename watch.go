@@ -30,7 +30,7 @@ func (w *waiting) watch() {
 		}
 		if len(look.names) == 0 {
 			if look.all {
-				next = clock.Now().Add(w.client.lookInterval())
+				next = clock.Now().Add(w.client.lookInterval(look.deaf))
 			}
 			w.sleep(next)
 			continue
@@ -51,7 +51,7 @@ func (w *waiting) watch() {
 		changed, soon := w.client.clear(tracker, view, at)
 		if look.all {
 			tracker.Retain(view)
-			next = at.Add(w.client.lookInterval())
+			next = at.Add(w.client.lookInterval(look.deaf))
 		}
 		if !soon.IsZero() && soon.Before(next) {
 			next = soon
@@ -65,9 +65,10 @@ func (w *waiting) watch() {
 	}
 }
 
-// lookInterval is how long the watcher goes without a look at every name.
-func (c *Client) lookInterval() time.Duration {
-	if !c.listening.Load() {
+// lookInterval is how long the watcher goes without a look at every name. deaf: not all
+// that it waits for would be told of.
+func (c *Client) lookInterval(deaf bool) time.Duration {
+	if deaf || !c.listening.Load() {
 		return backoff.Jitter(deafPoll)
 	}
 	return c.cfg.TTL/6 + backoff.Jitter(c.cfg.TTL/100)
@@ -77,6 +78,7 @@ func (c *Client) lookInterval() time.Duration {
 type look struct {
 	names    []string
 	all      bool
+	deaf     bool             // of some queued attempt's lease no notifications arrive
 	attempts map[*attempt]int // those in the queue, with their leases' reads before the look
 }
 
@@ -93,6 +95,7 @@ func (w *waiting) take(due bool) (look, bool) {
 	}
 	l := look{all: due || w.all, attempts: map[*attempt]int{}}
 	for name, a := range w.queued {
+		l.deaf = l.deaf || a.fixed != 0
 		if _, hinted := w.hints[name]; hinted || l.all {
 			l.names = append(l.names, name)
 			l.attempts[a] = a.lease.Reads()
@@ -147,7 +150,9 @@ func (w *waiting) show(a *attempt, row *driver.Lock, reads int, view driver.View
 		if ownMarked(row, a.Lease) {
 			a.lease.Kick() // our own client holds it and is to give it up
 		}
-		a.owner.line.seen = &HeldError{Name: a.Name, Fence: row.Fence, Holder: holder(*row, view)}
+		seen := &HeldError{Name: a.Name}
+		seen.see(row, view)
+		a.owner.line.seen = seen
 	default:
 		a.tell(news{what: vanished})
 	}
@@ -186,15 +191,22 @@ func (c *Client) clear(tracker *liveness.Tracker, view driver.View, at time.Time
 	for _, l := range view.Locks {
 		gone := liveness.Gone(l, view, ended)
 		over, soon := tracker.Over(l, view, at, rules)
-		if len(gone) > 0 || over != 0 {
+		unserved, later := liveness.Unserved(l, at)
+		if len(gone) > 0 || over != 0 || unserved {
 			c.takeOver(l.Name, gone, over)
 			changed = true
 		}
-		if !soon.IsZero() && (next.IsZero() || soon.Before(next)) {
-			next = soon
-		}
+		next = sooner(sooner(next, soon), later)
 	}
 	return changed || len(suspects) > 0, next
+}
+
+// sooner returns the earlier of two instants, of which either may be zero: never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (c *Client) endLease(s liveness.Suspect) bool {

@@ -2,6 +2,8 @@ package keepalive
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,6 +52,7 @@ type Keeper struct {
 	closed bool
 	live   atomic.Pointer[Lease] // nil when there is none; written under mu
 	making *making               // not nil while one is being made
+	fixed  map[*Lease]struct{}   // those made by Fixed
 	draft  driver.ID             // the id of an attempt to make one whose outcome is unknown
 	drawn  time.Time             // when draft was first sent
 }
@@ -61,7 +64,7 @@ type making struct {
 }
 
 // New returns a Keeper without a lease.
-func New(cfg Config) *Keeper { return &Keeper{cfg: cfg} }
+func New(cfg Config) *Keeper { return &Keeper{cfg: cfg, fixed: map[*Lease]struct{}{}} }
 
 // Pin returns the live lease, in use until Unpin. If there is none it makes one:
 // one write. An error means that there is no lease; a transient one may be
@@ -132,7 +135,7 @@ func (k *Keeper) make() {
 			m.err = ErrClosed
 			k.wg.Go(func() { k.discard(id) })
 		} else {
-			k.live.Store(start(k, id, sent, r))
+			k.live.Store(start(k, id, k.cfg.TTL, sent, r))
 		}
 	}
 	close(m.done)
@@ -173,6 +176,7 @@ func (k *Keeper) Close(ctx context.Context) {
 	k.mu.Lock()
 	k.closed = true
 	live, draft := k.live.Load(), k.draft
+	fixed := slices.Collect(maps.Keys(k.fixed))
 	k.mu.Unlock()
 	if !draft.IsZero() { // its row may have been made
 		k.wg.Go(func() { k.discard(draft) })
@@ -180,6 +184,10 @@ func (k *Keeper) Close(ctx context.Context) {
 	if live != nil {
 		live.end(ErrClosed)
 		k.wg.Go(func() { k.discard(live.ID) })
+	}
+	for _, l := range fixed {
+		l.end(ErrClosed)
+		k.wg.Go(func() { k.discard(l.ID) })
 	}
 	done := make(chan struct{})
 	go func() {
@@ -206,4 +214,5 @@ func (k *Keeper) forget(l *Lease) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.live.CompareAndSwap(l, nil)
+	delete(k.fixed, l)
 }

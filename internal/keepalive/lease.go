@@ -22,6 +22,7 @@ type Holding interface {
 // Lease is one lease of this client. It is safe for concurrent use.
 type Lease struct {
 	ID     driver.ID
+	ttl    time.Duration
 	keeper *Keeper
 	ctx    context.Context // ends with the trust
 	cancel context.CancelFunc
@@ -37,14 +38,17 @@ type Lease struct {
 	holdings map[Holding]struct{}
 	limit    chan struct{} // closed at the deadline as it is, or was until limitOf
 	limitOf  time.Time     // the deadline that limit is about
+	own      bool          // made by Fixed: it is for one use
+	fixed    bool          // renewed when Extend asks for it, and not else
+	asked    []chan struct{}
 }
 
 // start makes the Lease of a row that was just created, with no use yet.
-func start(k *Keeper, id driver.ID, sent time.Time, r driver.Renewal) *Lease {
+func start(k *Keeper, id driver.ID, ttl time.Duration, sent time.Time, r driver.Renewal) *Lease {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Lease{
-		ID: id, keeper: k, ctx: ctx, cancel: cancel,
-		trust:    NewTrust(k.cfg.TTL, sent, r),
+		ID: id, ttl: ttl, keeper: k, ctx: ctx, cancel: cancel,
+		trust:    NewTrust(ttl, sent, r),
 		kicked:   make(chan struct{}, 1),
 		holdings: map[Holding]struct{}{},
 	}
@@ -82,11 +86,11 @@ func (l *Lease) Trusted() bool {
 }
 
 // Late reports whether a renewal is late: the last one that succeeded was sent
-// more than one and a half intervals ago.
+// more than one and a half intervals ago. Where nobody renews, none is late.
 func (l *Lease) Late() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return clock.Since(l.trust.Sent) > Interval(l.keeper.cfg.TTL)*3/2
+	return !l.fixed && clock.Since(l.trust.Sent) > Interval(l.ttl)*3/2
 }
 
 // Ended returns a channel that is closed when the trust in the lease has ended.
@@ -110,14 +114,19 @@ func (l *Lease) pin() bool {
 }
 
 // Unpin ends one use. The last one of a lease that has ended deletes its row, so
-// that its locks need not wait to be expired.
+// that its locks need not wait to be expired. The last one of a lease made by Fixed
+// ends it.
 func (l *Lease) Unpin() {
 	l.mu.Lock()
 	l.uses--
 	last := l.uses == 0 && l.trust.Cause != nil
+	own := l.own
 	l.mu.Unlock()
-	if last {
+	switch {
+	case last:
 		l.keeper.drop(l)
+	case own:
+		l.retire()
 	}
 }
 
@@ -160,7 +169,7 @@ func (l *Lease) SawEpoch(epoch uint64) {
 	}
 }
 
-// Kick asks for a renewal at once.
+// Kick asks for a renewal at once, unless nothing but Extend renews the lease.
 func (l *Lease) Kick() { l.kick() }
 
 func (l *Lease) kick() {

@@ -12,15 +12,19 @@ import (
 
 // renewals renews the lease until trust ends or nothing uses it.
 func (l *Lease) renewals() {
-	ttl := l.keeper.cfg.TTL
+	ttl := min(l.ttl, l.keeper.cfg.TTL)
 	for l.awaitDue() {
 		if l.retire() {
 			return
 		}
+		asked := l.takeAsked() // before the renewal is sent
 		for pause := range backoff.Seq(ttl/100, ttl/12) {
 			if l.renew() || !backoff.Sleep(l.ctx, pause) {
 				break
 			}
+		}
+		for _, done := range asked {
+			close(done)
 		}
 	}
 }
@@ -28,25 +32,34 @@ func (l *Lease) renewals() {
 // awaitDue waits until a renewal is due or asked for. It reports false when
 // trust has ended.
 func (l *Lease) awaitDue() bool {
-	l.mu.Lock()
-	due := l.trust.Sent.Add(Interval(l.keeper.cfg.TTL))
-	l.mu.Unlock()
-	for {
-		left := clock.Until(due)
-		if left <= 0 {
-			return l.ctx.Err() == nil
+	for l.ctx.Err() == nil {
+		left, wanted := l.due()
+		if wanted || left <= 0 {
+			return true
 		}
 		timer := time.NewTimer(clock.Sooner(left))
 		select {
 		case <-timer.C:
 		case <-l.kicked:
 			timer.Stop()
-			return l.ctx.Err() == nil
+			if !l.isFixed() {
+				return l.ctx.Err() == nil
+			}
 		case <-l.ctx.Done():
 			timer.Stop()
-			return false
 		}
 	}
+	return false
+}
+
+// due returns how long it is until a renewal is due, and whether Extend wants one.
+func (l *Lease) due() (left time.Duration, wanted bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fixed {
+		return time.Hour, len(l.asked) > 0
+	}
+	return clock.Until(l.trust.Sent.Add(Interval(l.ttl))), false
 }
 
 // renew makes one attempt to renew, and reports whether it settled the matter.
@@ -57,7 +70,7 @@ func (l *Lease) renew() bool {
 		l.end(ErrExpired)
 		return true
 	}
-	ctx, cancel := context.WithTimeout(l.ctx, min(CallTimeout(l.keeper.cfg.TTL), left))
+	ctx, cancel := context.WithTimeout(l.ctx, min(CallTimeout(min(l.ttl, l.keeper.cfg.TTL)), left))
 	defer cancel()
 	r, err := l.keeper.cfg.Conn.RenewLease(ctx, l.ID)
 	if err == nil {
