@@ -29,7 +29,7 @@ func (m *model) setData(a driver.Attempt) {
 		return
 	}
 	m.marks++
-	data := []byte(fmt.Sprint("data ", m.marks))
+	data := fmt.Append(nil, "data ", m.marks)
 	if m.rand.IntN(4) == 0 {
 		data = nil
 	}
