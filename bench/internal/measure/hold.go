@@ -85,12 +85,14 @@ func (e *Env) takeHolding(ctx context.Context) (results []Result, err error) {
 type holder struct {
 	*side.Ours
 	statements atomic.Int64
+	renewals   atomic.Int64 // since the client was opened
 	renewed    chan renewal
 	locks      []*leasehold.Lock
 }
 
 // renewal is one that has ended.
 type renewal struct {
+	nth        int64
 	took       time.Duration
 	statements int64 // sent by then
 	err        error
@@ -98,7 +100,7 @@ type renewal struct {
 
 func (h *holder) observe(took time.Duration, err error) {
 	select {
-	case h.renewed <- renewal{took, h.statements.Load(), err}:
+	case h.renewed <- renewal{h.renewals.Add(1), took, h.statements.Load(), err}:
 	default: // nobody watches
 	}
 }
@@ -120,24 +122,28 @@ func (h *holder) grow(ctx context.Context, n int) error {
 	return nil
 }
 
+// dialling is how many renewals may still dial, and prepare their statement.
+const dialling = 2
+
 // watch waits for some renewals, and returns how many statements the client sent for
 // each, and how many milliseconds one took.
 func (h *holder) watch(ctx context.Context, renewals int) (statements, took float64, err error) {
-	for len(h.renewed) > 0 {
-		<-h.renewed // earlier ones
-	}
 	var first, last renewal
 	var times []float64
-	for i := range renewals + 1 {
+	start := h.renewals.Load()
+	for i := 0; i <= renewals; {
 		select {
 		case last = <-h.renewed:
 		case <-ctx.Done():
 			return 0, 0, context.Cause(ctx)
 		}
+		if last.nth <= max(start, dialling) {
+			continue
+		}
 		if last.err != nil {
 			return 0, 0, fmt.Errorf("renewing: %w", last.err)
 		}
-		if i == 0 {
+		if i++; i == 1 {
 			first = last
 			continue
 		}

@@ -22,6 +22,7 @@ type Series struct {
 	Name   string
 	Points []Point
 	Dots   bool // the points are marked
+	Colour int  // which of the colours it has
 }
 
 // Point is a point of a line.
@@ -60,8 +61,8 @@ func (c Chart) SVG() []byte {
 	text(&b, left, 24, "start", "title", c.Title)
 	c.grid(&b, x, y)
 	for i, s := range c.Series {
-		s.draw(&b, i%len(colours), x, y)
-		legend(&b, i, s.Name)
+		s.draw(&b, x, y)
+		s.legend(&b, i)
 	}
 	b.WriteString("</svg>\n")
 	return b.Bytes()
@@ -101,7 +102,8 @@ func (c Chart) grid(b *bytes.Buffer, x, y scale) {
 		(top+height-below)/2, html.EscapeString(c.Y))
 }
 
-func (s Series) draw(b *bytes.Buffer, colour int, x, y scale) {
+func (s Series) draw(b *bytes.Buffer, x, y scale) {
+	colour := s.Colour % len(colours)
 	fmt.Fprintf(b, `<polyline class="line c%d" points="`, colour)
 	for i, p := range s.Points {
 		if i > 0 {
@@ -117,11 +119,11 @@ func (s Series) draw(b *bytes.Buffer, colour int, x, y scale) {
 	}
 }
 
-func legend(b *bytes.Buffer, i int, name string) {
+func (s Series) legend(b *bytes.Buffer, i int) {
 	at := top + 8 + 20*i
 	fmt.Fprintf(b, `<line class="line c%d" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n",
-		i%len(colours), width-right+14, at, width-right+34, at)
-	text(b, width-right+40, float64(at+4), "start", "label", name)
+		s.Colour%len(colours), width-right+14, at, width-right+34, at)
+	text(b, width-right+40, float64(at+4), "start", "label", s.Name)
 }
 
 func text(b *bytes.Buffer, x, y float64, anchor, class, s string) {

@@ -18,7 +18,7 @@ var page string
 
 // document returns the page.
 func (r *Report) document(prose string) ([]byte, error) {
-	t, err := template.New("benchmarks.md").Funcs(template.FuncMap{"figure": figure}).Parse(page)
+	t, err := template.New("benchmarks.md").Funcs(template.FuncMap{"figure": figure, "count": func(n int) string { return figure(float64(n)) }}).Parse(page)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package report
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/leaseholdgo/leasehold/bench/internal/measure"
 	"github.com/leaseholdgo/leasehold/bench/internal/plot"
@@ -10,12 +9,17 @@ import (
 	"github.com/leaseholdgo/leasehold/bench/internal/stats"
 )
 
-// sides in the order of the legends, which decides their colours.
+// sides in the order of the legends.
 var sides = []string{side.Leasehold, floorLine, measure.NotifyFloor, side.ByHand, side.EtcdOf, side.RedsyncOf}
 
 // floorLine is the floors of all numbers of connections, as one line: each stands at as
 // many goroutines as it has connections.
 const floorLine = "two raw updates"
+
+// colours of the sides: the floors have the same, which is grey.
+var colours = map[string]int{
+	side.Leasehold: 0, floorLine: 1, measure.NotifyFloor: 1, side.ByHand: 2, measure.PerLock: 2, side.EtcdOf: 3, side.RedsyncOf: 4,
+}
 
 func (r *Report) throughputPlot() plot.Chart {
 	c := plot.Chart{
@@ -54,7 +58,7 @@ func (r *Report) floors() map[int]float64 {
 }
 
 func appendSeries(series []plot.Series, name string, points map[int]float64) []plot.Series {
-	s := plot.Series{Name: name, Dots: true}
+	s := plot.Series{Name: name, Colour: colours[name], Dots: true}
 	for x, y := range points {
 		s.Points = append(s.Points, plot.Point{X: float64(x), Y: y})
 	}
@@ -72,7 +76,7 @@ func (r *Report) handoverPlot() plot.Chart {
 	}
 	for _, name := range sides {
 		took := r.Findings.Handovers[name]
-		s := plot.Series{Name: name}
+		s := plot.Series{Name: name, Colour: colours[name]}
 		for percent := 0; len(took) > 0 && percent <= 99; percent++ {
 			s.Points = append(s.Points, plot.Point{X: stats.Quantile(took, float64(percent)/100), Y: float64(percent)})
 		}
@@ -86,7 +90,7 @@ func (r *Report) handoverPlot() plot.Chart {
 func (r *Report) snapshotPlot() plot.Chart {
 	c := plot.Chart{Title: "One hot name, 8 processes, and a long snapshot elsewhere", X: "seconds", Y: "hand-overs a second"}
 	for _, h := range r.Findings.Hot {
-		s := plot.Series{Name: h.Side}
+		s := plot.Series{Name: h.Side, Colour: colours[h.Side]}
 		for i, rate := range h.Rates {
 			s.Points = append(s.Points, plot.Point{X: measure.Slice.Seconds() * (float64(i) + 0.5), Y: rate})
 		}
@@ -107,7 +111,7 @@ func (r *Report) holdingPlot() plot.Chart {
 		by[h.Side][h.Locks] = h.Took
 	}
 	for _, name := range []string{side.Leasehold, measure.PerLock, side.RedsyncOf} {
-		c.Series = appendSeries(c.Series, strings.ToLower(name), by[name])
+		c.Series = appendSeries(c.Series, name, by[name])
 	}
 	return c
 }

@@ -61,3 +61,11 @@ func TestServerThatDoesNotStart(t *testing.T) {
 		t.Errorf("its directory: %v", err)
 	}
 }
+
+func TestMissingServersAreNamed(t *testing.T) {
+	t.Setenv("PATH", "")
+	_, err := Start(t.Context(), Redis, Etcd)
+	if err == nil || !strings.Contains(err.Error(), "redis-server") || !strings.Contains(err.Error(), "etcd-server") {
+		t.Errorf("nothing is installed, and the error is %v", err)
+	}
+}
