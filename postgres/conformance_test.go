@@ -17,7 +17,6 @@ func TestConformance(t *testing.T) {
 		},
 		MaxTTL:  time.Minute,
 		Listens: true,
-		Lacks:   drivertest.Lacks{Shared: true, Permits: true, MinHold: true, Fixed: true, Data: true},
 		Guard: func(t *testing.T, _ driver.Store, hold driver.Hold) func() {
 			tx, err := testPool(t).Begin(t.Context())
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/coalesce"
 	"github.com/leaseholdgo/leasehold/internal/liveness"
 )
 
@@ -27,6 +28,13 @@ type conn struct {
 	keepalive *link // renewals, and reads that are part of one
 	listen    *link
 
+	calls     *coalesce.Queue[*call]
+	unflushed unflushed
+
+	// Both are guarded by the turn of command.
+	quick  names // that our last release has left free
+	locked names // whose row was locked by somebody else for long
+
 	mu    sync.Mutex     // guards the field below
 	grace liveness.Grace // the pause in granting that is watched
 }
@@ -39,13 +47,16 @@ var (
 func newConn(pool *pgxpool.Config, cfg Config, settings driver.Settings) *conn {
 	d := newDialer(pool, settings.TTL)
 	told := newStatements(cfg)
-	return &conn{
+	c := &conn{
 		cfg: cfg, ttl: settings.TTL, tolerance: settings.Tolerance, dialer: d,
 		told: told, blind: told.blind(),
 		command:   newLink(d, true),
 		keepalive: newLink(d, false),
 		listen:    newLink(d, false),
+		quick:     names{}, locked: names{},
 	}
+	c.calls = c.newCalls()
+	return c
 }
 
 // statements returns those that s can run.

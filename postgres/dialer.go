@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/clock"
 )
 
 // dialer makes sessions of one Conn, with the settings of the caller's pool.
@@ -63,7 +64,7 @@ func (d *dialer) dial(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	connected.Store(true)
-	s.Conn, s.raw = conn, socket(conn)
+	s.Conn, s.raw, s.dialled = conn, socket(conn), clock.Now()
 	if d.pool.AfterConnect != nil {
 		if err := d.pool.AfterConnect(ctx, conn); err != nil {
 			s.discard()
@@ -177,7 +178,8 @@ func (d *dialer) setUp(ctx context.Context, s *session) error {
 // statementTimeout bounds each statement on the server's side.
 func (d *dialer) statementTimeout() time.Duration { return d.ttl / 2 }
 
-// lockTimeout bounds the wait for a row that somebody else keeps locked.
+// lockTimeout bounds one wait for a row that somebody else keeps locked, and with it how
+// long calls for other rows may have to wait behind that.
 func (d *dialer) lockTimeout() time.Duration {
-	return min(max(d.ttl/20, 20*time.Millisecond), 500*time.Millisecond)
+	return min(max(d.ttl/20, 20*time.Millisecond), 50*time.Millisecond)
 }

@@ -30,6 +30,14 @@ func (s *session) recordEpoch(ctx context.Context, sql *statements) (uint64, err
 	return m.epoch, err
 }
 
+// belongs notes the number on record, if it is that of the session's incarnation.
+func (s *session) belongs(number uint64, same bool) {
+	s.epoch = 0
+	if same {
+		s.epoch = int64(number)
+	}
+}
+
 // granting runs attempt, a statement that grants, until it reports that it is done. If
 // it is not, because the incarnation is not the one on record, or grants nothing though
 // it may by now, that is put right first. It returns a *pausedError while nothing is

@@ -177,7 +177,7 @@ func TestMaxTTLWaitsForALeaseInTheMaking(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(t.Context()) }()
-	if _, err := tx.Exec(t.Context(), c.told.createLease, driver.NewID().String(), int64(10_000), "o", "h", 1, "a", nil); err != nil {
+	if _, err := tx.Exec(t.Context(), c.told.createLease, driver.NewID().String(), int64(10_000), "o", "h", 1, "a", nil, false); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)

@@ -241,9 +241,9 @@ func TestGuardWaitsForAChangeOfHolder(t *testing.T) {
 			next := g.other.queue("a")
 			// The release's own statement, held open before its commit.
 			change := g.begin(pgx.ReadCommitted)
-			var holds, done, same, granting, silent bool
+			var holds, crowded, done, same, granting, silent bool
 			err := change.QueryRow(t.Context(), g.holder.told.release, "a", g.hold.Lease.String(), g.hold.Ticket.String(), nil).
-				Scan(&holds, &done, &same, &granting, &silent)
+				Scan(&holds, &crowded, &done, &same, &granting, &silent)
 			if err != nil || !done {
 				t.Fatalf("release: %v, %v", done, err)
 			}

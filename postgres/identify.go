@@ -11,31 +11,41 @@ var untold = []string{codeNoPrivilege, "42883", "0A000"}
 // the server does not tell is taken to be constant.
 func (s *session) identify(ctx context.Context) error {
 	const system, timeline = `(SELECT c.system_identifier FROM pg_control_system() AS c)`, timelineSQL
-	both, err := s.text(ctx, `SELECT `+system+`, `+timeline)
+	both, err := s.texts(ctx, `SELECT `+system+`, `+timeline)
 	if err == nil {
-		s.system = both
+		s.system, s.timeline = &both[0], &both[1]
 		return nil
 	}
 	if !hasCode(err, untold...) {
 		return err
 	}
-	if s.system, err = s.text(ctx, `SELECT `+system); err != nil && !hasCode(err, untold...) {
+	one, err := s.texts(ctx, `SELECT `+system)
+	switch {
+	case err == nil:
+		s.system = &one[0]
+	case !hasCode(err, untold...):
 		return err
 	}
-	if _, err = s.text(ctx, `SELECT `+timeline); err != nil && !hasCode(err, untold...) {
+	one, err = s.texts(ctx, `SELECT `+timeline)
+	switch {
+	case err == nil:
+		s.timeline = &one[0]
+	case !hasCode(err, untold...):
 		return err
 	}
-	s.blind = err != nil
+	s.blind = s.timeline == nil
 	return nil
 }
 
-// text runs a query in one round trip and returns the first column of its row;
-// nil with an error.
-func (s *session) text(ctx context.Context, sql string) (*string, error) {
+// texts runs a query in one round trip and returns the columns of its row.
+func (s *session) texts(ctx context.Context, sql string) ([]string, error) {
 	results, err := s.PgConn().Exec(ctx, sql).ReadAll()
 	if err != nil {
 		return nil, err
 	}
-	value := string(results[0].Rows[0][0])
-	return &value, nil
+	row := make([]string, len(results[0].Rows[0]))
+	for i, value := range results[0].Rows[0] {
+		row[i] = string(value)
+	}
+	return row, nil
 }

@@ -8,16 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/clock"
 )
 
 // CreateLease implements driver.Conn.
 func (c *conn) CreateLease(ctx context.Context, lease driver.Lease) (driver.Renewal, error) {
-	if lease.Fixed {
-		return driver.Renewal{}, driver.Permanent(driver.ErrUnsupported)
-	}
 	r, err := c.renewal(ctx, c.command, func(ctx context.Context, s *session, sql *statements) pgx.Row {
 		return s.QueryRow(ctx, sql.createLease, [16]byte(lease.ID), lease.TTL.Milliseconds(),
-			lease.Owner, lease.Info.Host, lease.Info.PID, lease.Info.App, s.system)
+			lease.Owner, lease.Info.Host, lease.Info.PID, lease.Info.App, s.system, lease.Fixed)
 	})
 	if errors.Is(err, driver.ErrLeaseGone) {
 		err = c.aboveCap(ctx, lease.TTL)
@@ -49,9 +47,13 @@ func (c *conn) renewal(ctx context.Context, l *link, query func(context.Context,
 	var renewal driver.Renewal
 	err := c.on(ctx, l, func(ctx context.Context, s *session, sql *statements) error {
 		var same bool
+		sent := clock.Now()
 		err := query(ctx, s, sql).Scan(&renewal.Notice, &renewal.Epoch, &same)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return driver.ErrLeaseGone
+		}
+		if err == nil && l == c.keepalive {
+			c.renewed(s, sent)
 		}
 		if err == nil && !same {
 			renewal.Epoch, err = s.recordEpoch(ctx, sql)

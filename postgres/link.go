@@ -21,11 +21,16 @@ type backend struct {
 // session is one connection that has been set up.
 type session struct {
 	*pgx.Conn
-	raw     net.Conn
-	backend backend
-	system  *string // the server's system identifier; nil if it does not tell
-	blind   bool    // the server does not tell its timeline
-	unsure  *atomic.Bool
+	raw      net.Conn
+	backend  backend
+	system   *string // the server's system identifier; nil if it does not tell
+	timeline *string // its timeline; nil if it does not tell
+	blind    bool    // that is so
+	unsure   *atomic.Bool
+	dialled  time.Time // of package clock
+	// epoch is the number on record of the incarnation that this session is of; 0: not
+	// known yet. A server does not become another incarnation under a session.
+	epoch int64
 }
 
 // discard closes the socket without a word to the server: the network may hang.

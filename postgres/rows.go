@@ -19,12 +19,15 @@ type lockRow struct {
 	markedAt        *time.Time
 	markAge         *int64 // µs
 	leases, tickets [][16]byte
+	crowd, data     []byte
+	now             *time.Time // of the read; there always
 }
 
 func (r *lockRow) targets() []any {
 	return []any{
 		&r.name, &r.fence, &r.holder, &r.ticket, &r.since, &r.age,
 		&r.markBy, &r.markFor, &r.markedAt, &r.markAge, &r.leases, &r.tickets,
+		&r.crowd, &r.data, &r.now,
 	}
 }
 
@@ -32,7 +35,7 @@ func (r *lockRow) targets() []any {
 // invariant is checked; an error means that one is broken, and is permanent.
 func (r *lockRow) lock() (driver.Lock, error) {
 	if what := r.damage(); what != "" {
-		return driver.Lock{}, driver.Permanent(fmt.Errorf("the row of lock %q is damaged (%s): restore it, or delete it when nobody uses the lock", *r.name, what))
+		return driver.Lock{}, damaged(*r.name, what)
 	}
 	l := driver.Lock{Name: *r.name, Fence: uint64(*r.fence)}
 	if r.ticket != nil {
@@ -45,7 +48,17 @@ func (r *lockRow) lock() (driver.Lock, error) {
 	for i, ticket := range r.tickets {
 		l.Queue = append(l.Queue, driver.Waiter{Place: driver.Place{Lease: r.leases[i], Ticket: ticket}})
 	}
+	l.Data = r.data
+	if r.crowd != nil {
+		if what := crowdInto(&l, r.crowd, *r.now); what != "" {
+			return driver.Lock{}, damaged(*r.name, what)
+		}
+	}
 	return l, nil
+}
+
+func damaged(name, what string) error {
+	return driver.Permanent(fmt.Errorf("the row of lock %q is damaged (%s): restore it, or delete it when nobody uses the lock", name, what))
 }
 
 // damage says which invariant of the row is broken, or nothing.
@@ -58,7 +71,7 @@ func (r *lockRow) damage() string {
 		return "the holder"
 	case (r.markBy != nil) != marked || (r.markFor != nil) != marked || marked && !held:
 		return "the mark"
-	case len(r.leases) != len(r.tickets) || !held && len(r.tickets) > 0:
+	case len(r.leases) != len(r.tickets) || !held && len(r.tickets) > 0 && r.crowd == nil:
 		return "the queue"
 	}
 	return r.repeated()
@@ -89,10 +102,11 @@ type leaseRow struct {
 	owner, host, app *string
 	pid              *int
 	age              *int64 // µs
+	fixed            *bool
 }
 
 func (r *leaseRow) targets() []any {
-	return []any{&r.id, &r.beat, &r.ttl, &r.owner, &r.host, &r.pid, &r.app, &r.age}
+	return []any{&r.id, &r.beat, &r.ttl, &r.owner, &r.host, &r.pid, &r.app, &r.age, &r.fixed}
 }
 
 // state converts a row that is there.
@@ -103,6 +117,7 @@ func (r *leaseRow) state() driver.LeaseState {
 			TTL:   time.Duration(*r.ttl) * time.Millisecond,
 			Owner: *r.owner,
 			Info:  driver.Info{Host: *r.host, PID: *r.pid, App: *r.app},
+			Fixed: *r.fixed,
 		},
 		Beat: uint64(*r.beat),
 		Age:  microseconds(*r.age),

@@ -33,7 +33,8 @@ CREATE TABLE leasehold.lease (
     host       text        NOT NULL,
     pid        integer     NOT NULL,
     app        text        NOT NULL,
-    renewed_at timestamptz NOT NULL
+    renewed_at timestamptz NOT NULL,
+    fixed      boolean     NOT NULL DEFAULT false
 ) WITH (
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0,
@@ -54,7 +55,9 @@ CREATE TABLE leasehold.lock (
     mark_reason   text,
     marked_at     timestamptz,
     queue_leases  uuid[]      NOT NULL DEFAULT '{}',
-    queue_tickets uuid[]      NOT NULL DEFAULT '{}'
+    queue_tickets uuid[]      NOT NULL DEFAULT '{}',
+    crowd         jsonb,
+    data          bytea
 ) WITH (
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.05,

@@ -54,7 +54,7 @@ func TestHazard44_HostileDefaults(t *testing.T) {
 	for _, l := range []*link{c.command, c.keepalive} {
 		for setting, want := range map[string]string{
 			"synchronous_commit": "on", "default_transaction_isolation": "read committed", "TimeZone": "UTC",
-			"transaction_isolation": "read committed", "statement_timeout": "7500ms", "lock_timeout": "500ms",
+			"transaction_isolation": "read committed", "statement_timeout": "7500ms", "lock_timeout": "50ms",
 			"idle_session_timeout": "0",
 		} {
 			if got := show(t, c.conn, l, setting); got != want {

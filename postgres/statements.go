@@ -15,8 +15,13 @@ const timelineSQL = `left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)`
 // statements are the texts of sql/*.sql, rendered for one Config.
 type statements struct {
 	createLease, renewLease, endLease string
-	acquire, takeOver, revoke         string
-	pass, release                     string
+	grant, acquire                    string
+	pass, release, notify             string
+	batchGrant, batchInsert           string
+	batchPass, batchCancel            string
+	takeOver, revoke                  string
+	lockRow, freeRow                  string
+	writeRow, makeRow, raiseNotice    string
 	readNames, readPage, readLease    string
 	readMeta                          string
 	recordEpoch, newEpoch, endGrace   string
@@ -36,10 +41,21 @@ func newStatements(cfg Config) *statements {
 		createLease: read("create_lease"),
 		renewLease:  read("renew_lease"),
 		endLease:    read("end_lease"),
+		grant:       read("grant"),
 		acquire:     read("acquire"),
+		notify:      read("notify"),
+		batchGrant:  read("batch_grant"),
+		batchInsert: read("batch_insert"),
+		batchPass:   read("batch_pass"),
+		batchCancel: read("batch_cancel"),
 		pass:        read("pass"),
 		release:     read("release"),
 		takeOver:    read("take_over"),
+		lockRow:     read("lock_row"),
+		freeRow:     read("free_row"),
+		writeRow:    read("write_row"),
+		makeRow:     read("make_row"),
+		raiseNotice: read("raise_notice"),
 		revoke:      read("revoke"),
 		readNames:   read("read_names") + rows,
 		readPage:    read("read_page") + rows,
@@ -58,7 +74,7 @@ func newStatements(cfg Config) *statements {
 func (s *statements) blind() *statements {
 	b := *s
 	for _, text := range []*string{
-		&b.createLease, &b.renewLease, &b.acquire, &b.pass, &b.release, &b.takeOver,
+		&b.createLease, &b.renewLease, &b.acquire, &b.release, &b.lockRow, &b.takeOver,
 		&b.readMeta, &b.recordEpoch, &b.newEpoch, &b.endGrace,
 	} {
 		*text = strings.ReplaceAll(*text, timelineSQL, "e.timeline")

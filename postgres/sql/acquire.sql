@@ -10,7 +10,8 @@
 -- and evaluates every expression below on that version. It changes no key column, so
 -- the lock is FOR NO KEY UPDATE: a guard of the holder's does not stop others queueing.
 --
--- A damaged row, neither free nor held, is left alone, and none is returned.
+-- A damaged row, neither free nor held, is left alone, and none is returned. So is a row
+-- with a crowd, which is returned: lock_row.sql begins what is done to it.
 --
 -- $1 name, $2 lease, $3 ticket, $4 wait, $5 system identifier
 WITH entry AS MATERIALIZED (
@@ -26,8 +27,9 @@ settled AS MATERIALIZED (
     SELECT l.*
     FROM leasehold.lock AS l
     WHERE l.name = $1
-      AND l.holder_ticket IS NOT NULL
-      AND (NOT $4 OR l.holder_ticket = $3 OR $3 = ANY (l.queue_tickets))
+      AND (l.crowd IS NOT NULL
+        OR l.holder_ticket IS NOT NULL
+            AND (NOT $4 OR l.holder_ticket = $3 OR $3 = ANY (l.queue_tickets)))
 ),
 written AS (
     INSERT INTO leasehold.lock AS l (name, fence, holder_lease, holder_ticket, granted_at)
@@ -50,8 +52,9 @@ written AS (
             WHEN $4 AND l.holder_ticket <> $3 AND $3 <> ALL (l.queue_tickets)
                 THEN l.queue_tickets || $3::uuid
             ELSE l.queue_tickets END
-    WHERE num_nonnulls(l.holder_lease, l.holder_ticket, l.granted_at) = 3
-       OR num_nonnulls(l.holder_lease, l.holder_ticket, l.granted_at, l.marked_at) + cardinality(l.queue_tickets) = 0
+    WHERE l.crowd IS NULL AND (
+           num_nonnulls(l.holder_lease, l.holder_ticket, l.granted_at) = 3
+        OR num_nonnulls(l.holder_lease, l.holder_ticket, l.granted_at, l.marked_at) + cardinality(l.queue_tickets) = 0)
     RETURNING l.*
 )
 SELECT
@@ -60,6 +63,7 @@ SELECT
     (extract(epoch FROM clock_timestamp() - l.granted_at) * 1000000)::bigint,
     l.mark_by, l.mark_reason, l.marked_at,
     (extract(epoch FROM clock_timestamp() - l.marked_at) * 1000000)::bigint,
-    l.queue_leases, l.queue_tickets
+    l.queue_leases, l.queue_tickets,
+    l.crowd, NULL::bytea, clock_timestamp()
 FROM entry
 LEFT JOIN (SELECT * FROM written UNION ALL SELECT * FROM settled) AS l ON true

@@ -11,6 +11,8 @@
 -- "free" strengthens the lock to FOR UPDATE, or yields nothing while a guard is there.
 -- The updates take every value from "mine", none from their own snapshot.
 --
+-- A row with a crowd is left alone: lock_row.sql begins what is done to it.
+--
 -- $1 name, $2 lease, $3 ticket, $4 system identifier
 WITH entry AS MATERIALIZED (
     SELECT
@@ -22,12 +24,14 @@ WITH entry AS MATERIALIZED (
 mine AS MATERIALIZED (
     SELECT
         l.name, l.fence, l.queue_leases, l.queue_tickets,
-        l.holder_ticket = $3 AS holds,
+        l.holder_ticket IS NOT DISTINCT FROM $3 AS holds,
+        l.crowd IS NOT NULL AS crowded,
         array_position(l.queue_tickets, $3) AS place
     FROM leasehold.lock AS l
     WHERE l.name = $1
       AND (l.holder_lease = $2 AND l.holder_ticket = $3
-        OR l.queue_leases[array_position(l.queue_tickets, $3)] = $2)
+        OR l.queue_leases[array_position(l.queue_tickets, $3)] = $2
+        OR l.crowd IS NOT NULL)
     FOR NO KEY UPDATE
 ),
 free AS MATERIALIZED (
@@ -35,7 +39,7 @@ free AS MATERIALIZED (
     FROM mine
     JOIN leasehold.lock AS l ON l.name = mine.name
     CROSS JOIN entry
-    WHERE mine.holds
+    WHERE mine.holds AND NOT mine.crowded
       AND (cardinality(mine.queue_tickets) = 0 OR entry.same AND entry.granting)
     FOR UPDATE OF l SKIP LOCKED
 ),
@@ -61,11 +65,12 @@ cancelled AS (
         queue_leases = mine.queue_leases[1:mine.place - 1] || mine.queue_leases[mine.place + 1:],
         queue_tickets = mine.queue_tickets[1:mine.place - 1] || mine.queue_tickets[mine.place + 1:]
     FROM mine
-    WHERE l.name = mine.name AND NOT mine.holds
+    WHERE l.name = mine.name AND NOT mine.holds AND NOT mine.crowded
     RETURNING l.name
 )
 SELECT
     mine.holds,
+    mine.crowded,
     passed.name IS NOT NULL OR EXISTS (SELECT FROM cancelled),
     entry.same,
     entry.granting,

@@ -9,6 +9,8 @@
 -- plain update, which no guard hinders. The snapshot may lack the row's newest members;
 -- the caller looks again anyway.
 --
+-- A row with a crowd is left alone: lock_row.sql begins what is done to it.
+--
 -- $1 name, $2 dead lease ids, $3 fence of a revoked grant that ends (0: none),
 -- $4 system identifier
 WITH entry AS MATERIALIZED (
@@ -19,18 +21,19 @@ WITH entry AS MATERIALIZED (
     FROM leasehold.epoch AS e
 ),
 seen AS MATERIALIZED (
-    SELECT l.name, l.fence, l.holder_lease, l.marked_at, l.queue_leases, l.queue_tickets
+    SELECT l.name, l.fence, l.holder_lease, l.marked_at, l.queue_leases, l.queue_tickets, l.crowd IS NOT NULL AS crowded
     FROM leasehold.lock AS l
     WHERE l.name = $1
       AND (l.holder_lease = ANY ($2::uuid[])
         OR l.queue_leases && $2::uuid[]
-        OR l.fence = $3 AND l.marked_at IS NOT NULL)
+        OR l.fence = $3 AND l.marked_at IS NOT NULL
+        OR l.crowd IS NOT NULL)
     FOR NO KEY UPDATE
 ),
 plan AS MATERIALIZED (
     SELECT
-        seen.name, seen.fence,
-        seen.holder_lease = ANY ($2::uuid[]) OR seen.fence = $3 AND seen.marked_at IS NOT NULL AS ends,
+        seen.name, seen.fence, seen.crowded,
+        coalesce(seen.holder_lease = ANY ($2::uuid[]), false) OR seen.fence = $3 AND seen.marked_at IS NOT NULL AS ends,
         rest.leases, rest.tickets
     FROM seen
     CROSS JOIN LATERAL (
@@ -46,7 +49,7 @@ free AS MATERIALIZED (
     FROM plan
     JOIN leasehold.lock AS l ON l.name = plan.name
     CROSS JOIN entry
-    WHERE plan.ends
+    WHERE plan.ends AND NOT plan.crowded
       AND (cardinality(plan.tickets) = 0 OR entry.same AND entry.granting)
     FOR UPDATE OF l SKIP LOCKED
 ),
@@ -70,9 +73,10 @@ passed AS (
 dropped AS (
     UPDATE leasehold.lock AS l SET queue_leases = plan.leases, queue_tickets = plan.tickets
     FROM plan
-    WHERE l.name = plan.name AND NOT plan.ends
+    WHERE l.name = plan.name AND NOT plan.ends AND NOT plan.crowded
 )
 SELECT
+    plan.crowded,
     passed.name IS NOT NULL OR NOT plan.ends,
     entry.same,
     entry.granting,

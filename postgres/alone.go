@@ -1,0 +1,202 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/clock"
+)
+
+// alone makes one call with statements of its own, which may wait for the row. It reports
+// false if others came while it waited, and it is to be made with them.
+func (t *turn) alone(ctx context.Context, r *call) bool {
+	r.err = t.patiently(func() (err error) {
+		if r.release {
+			r.outcome, err = t.release(ctx, r.Attempt)
+		} else {
+			r.reply, err = t.acquire(ctx, r)
+		}
+		return err
+	})
+	stuck := hasCode(r.err, codeLockTimeout)
+	t.conn.locked.set(r.Name, stuck)
+	if stuck && r.release {
+		r.outcome, r.err = driver.Busy, nil
+	}
+	return !stuck || !t.conn.calls.Waiting()
+}
+
+// patiently runs fn, which may wait for a row, and again when the lock timeout has ended
+// that, unless others wait for their turn.
+func (t *turn) patiently(fn func() error) error {
+	const slices = 10
+	for range slices - 1 {
+		if err := fn(); !hasCode(err, codeLockTimeout) || t.conn.calls.Waiting() {
+			return err
+		}
+	}
+	return fn()
+}
+
+// acquire asks with the shorter statement first where that is likely to do.
+func (t *turn) acquire(ctx context.Context, r *call) (driver.Reply, error) {
+	if r.Terms != (driver.Terms{}) {
+		return t.acquireSlowly(ctx, r)
+	}
+	if t.conn.quick[r.Name] {
+		reply, err := t.grant(ctx, r.Attempt)
+		if err != nil || reply.Lock.Held() {
+			return reply, err
+		}
+	}
+	reply, crowded, err := t.enter(ctx, r)
+	if err == nil && crowded {
+		reply, err = t.acquireSlowly(ctx, r)
+	}
+	return reply, err
+}
+
+// grant makes the common acquisition; the zero Reply: nothing was done.
+func (t *turn) grant(ctx context.Context, a driver.Attempt) (driver.Reply, error) {
+	var fence int64
+	var since time.Time
+	s := t.session
+	err := s.QueryRow(ctx, t.sql.grant, a.Name, [16]byte(a.Lease), [16]byte(a.Ticket), s.epoch, s.timeline).Scan(&fence, &since)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return driver.Reply{}, nil
+	case err != nil:
+		return driver.Reply{}, err
+	}
+	t.wrote()
+	t.conn.quick.set(a.Name, false)
+	lock := driver.Lock{Name: a.Name, Fence: uint64(fence), Holder: a.Place(), Since: since}
+	return driver.Reply{Lock: lock, Epoch: uint64(s.epoch)}, nil
+}
+
+// enter makes any acquisition of a plain row; crowded: the row is not plain, and nothing
+// was done.
+func (t *turn) enter(ctx context.Context, r *call) (reply driver.Reply, crowded bool, err error) {
+	s := t.session
+	err = t.conn.granting(ctx, s, t.sql, func() (done bool, on standing, err error) {
+		var alive bool
+		var row lockRow
+		err = s.QueryRow(ctx, t.sql.acquire, r.Name, [16]byte(r.Lease), [16]byte(r.Ticket), r.wait, s.system).
+			Scan(append([]any{&reply.Epoch, &on.same, &on.granting, &alive}, row.targets()...)...)
+		if err != nil {
+			return false, on, err
+		}
+		s.belongs(reply.Epoch, on.same)
+		switch {
+		case !alive:
+			return true, on, driver.ErrLeaseGone
+		case row.crowd != nil:
+			crowded = true
+			return true, on, nil
+		case row.name != nil:
+			reply.Lock, err = row.lock()
+			return on.same, on, err
+		case on.same && on.granting:
+			return true, on, s.damage(ctx, t.sql, r.Name)
+		default:
+			return false, on, nil
+		}
+	})
+	if err != nil {
+		return driver.Reply{}, false, err
+	}
+	return reply, crowded, nil
+}
+
+// damage returns the error for a row that an acquisition has left alone.
+func (s *session) damage(ctx context.Context, sql *statements, name string) error {
+	rows, err := s.read(ctx, sql, driver.Query{Names: []string{name}})
+	if err == nil {
+		_, err = collect(rows)
+	}
+	return cmp.Or(err, errChanging)
+}
+
+// release makes the common release if it can, and any other one if not.
+func (t *turn) release(ctx context.Context, a driver.Attempt) (outcome driver.Outcome, err error) {
+	crowded := a.Terms != driver.Terms{}
+	if !crowded {
+		var passed bool
+		if passed, err = t.pass(ctx, a); err != nil || passed {
+			return driver.Released, err
+		}
+		err = t.conn.granting(ctx, t.session, t.sql, func() (done bool, on standing, err error) {
+			outcome, crowded, on, err = t.settle(ctx, a)
+			return crowded || outcome != driver.Busy || on.same && on.granting, on, err
+		})
+	}
+	if err == nil && crowded {
+		outcome, err = t.releaseSlowly(ctx, a)
+	}
+	if _, paused := asType[*pausedError](err); paused {
+		return driver.Busy, nil
+	}
+	if err != nil {
+		return driver.Absent, err
+	}
+	return outcome, nil
+}
+
+// pass makes the common release, and reports whether it did.
+func (t *turn) pass(ctx context.Context, a driver.Attempt) (bool, error) {
+	var next grant
+	var told bool
+	s := t.session
+	sent := clock.Now()
+	mayLose := !t.sure && t.conn.unflushed.room()
+	err := s.QueryRow(ctx, t.sql.pass, a.Name, [16]byte(a.Lease), [16]byte(a.Ticket), s.epoch, s.timeline, mayLose).
+		Scan(&next.lease, &next.ticket, &next.fence, &told)
+	t.conn.quick.set(a.Name, err == nil && next.lease == nil)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, err
+	case next.lease == nil && mayLose:
+		t.conn.unflushed.note(a, sent)
+	default:
+		t.wrote()
+	}
+	if next.lease != nil && !told {
+		next.name = a.Name
+		t.untold = append(t.untold, next)
+	}
+	return true, nil
+}
+
+// settle makes any release from a plain row; crowded: the row is not plain, and nothing
+// was done.
+func (t *turn) settle(ctx context.Context, a driver.Attempt) (outcome driver.Outcome, crowded bool, on standing, err error) {
+	var holds, done, silent bool
+	on = standing{same: true, granting: true} // where no row tells
+	s := t.session
+	err = s.QueryRow(ctx, t.sql.release, a.Name, [16]byte(a.Lease), [16]byte(a.Ticket), s.system).
+		Scan(&holds, &crowded, &done, &on.same, &on.granting, &silent)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return driver.Absent, false, on, nil
+	default:
+		return releaseOutcome(holds, done), crowded, on, err
+	}
+}
+
+func releaseOutcome(holds, done bool) driver.Outcome {
+	switch {
+	case !done:
+		return driver.Busy
+	case holds:
+		return driver.Released
+	default:
+		return driver.Cancelled
+	}
+}

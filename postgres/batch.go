@@ -1,0 +1,298 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+// maxTries is how many batches in a row may leave a call out.
+const maxTries = 5
+
+// errLocked is returned for a row that somebody else keeps locked. It passes.
+var errLocked = errors.New("the lock's row is locked by another transaction")
+
+// batch makes calls of different names, of one lease, together. None of its statements
+// waits for a row. It returns the calls that are to be made again; an error means that
+// the outcome of all is unknown.
+func (t *turn) batch(ctx context.Context, calls []*call) (again []*call, err error) {
+	if err := t.know(ctx); err != nil {
+		return nil, err
+	}
+	left, err := t.common(ctx, calls)
+	if refused(err) { // the server undid it all: one of the calls may be to blame
+		t.untold = nil
+		t.each(ctx, calls)
+		return nil, nil
+	}
+	if err != nil || len(left) == 0 {
+		return nil, err
+	}
+	t.notify(ctx)
+	open, err := t.rest(ctx, left)
+	if refused(err) {
+		t.each(ctx, left)
+		return nil, nil
+	}
+	for _, r := range open {
+		if r.tries++; r.tries >= maxTries {
+			t.giveUp(ctx, open)
+			return nil, err
+		}
+	}
+	return open, err
+}
+
+// know finds out which incarnation the session is of, if that is not known.
+func (t *turn) know(ctx context.Context) error {
+	if t.session.epoch != 0 {
+		return nil
+	}
+	m, err := t.session.readMeta(ctx, t.sql)
+	t.session.belongs(m.epoch, err == nil && m.same)
+	return err
+}
+
+func refused(err error) bool {
+	_, ok := asType[*pgconn.PgError](err)
+	return ok
+}
+
+// giveUp ends calls that batches have left out: the first acquisition is asked for alone,
+// for what keeps it, if not its row, keeps the others too.
+func (t *turn) giveUp(ctx context.Context, calls []*call) {
+	var why error
+	for _, r := range calls {
+		switch {
+		case r.release:
+			r.outcome = driver.Busy
+		case why == nil && !t.conn.locked[r.Name]:
+			t.alone(ctx, r)
+			if why = classify(r.err); why == nil || refused(why) {
+				why = errLocked
+			}
+			r.err = classify(r.err)
+		default:
+			r.err = cmp.Or(why, errLocked)
+			t.conn.locked.set(r.Name, errors.Is(r.err, errLocked))
+		}
+	}
+}
+
+// each makes calls one by one.
+func (t *turn) each(ctx context.Context, calls []*call) {
+	for _, r := range calls {
+		t.alone(ctx, r)
+		r.err = classify(r.err)
+	}
+}
+
+// list is the calls of one statement, and its arguments.
+type list struct {
+	calls   []*call
+	names   []string
+	tickets [][16]byte
+	waits   []bool
+}
+
+func (l *list) add(r *call) {
+	l.calls = append(l.calls, r)
+	l.names = append(l.names, r.Name)
+	l.tickets = append(l.tickets, r.Ticket)
+	l.waits = append(l.waits, r.wait)
+}
+
+// common makes what is common: a grant, a place in a queue, a release. Both statements
+// share a commit, which is known before anything is made of what they return. It returns
+// the calls left to be made.
+func (t *turn) common(ctx context.Context, calls []*call) (left []*call, err error) {
+	var releases, acquisitions list
+	for _, r := range calls {
+		if r.release {
+			releases.add(r)
+		} else {
+			acquisitions.add(r)
+		}
+	}
+	lease := [16]byte(calls[0].Lease)
+	var batch pgx.Batch
+	done := make(map[*call]bool, len(calls))
+	if len(releases.calls) > 0 {
+		batch.Queue(t.sql.batchPass, releases.names, releases.tickets, lease, t.session.epoch, t.session.timeline).
+			Query(func(rows pgx.Rows) error { return t.passed(rows, releases.calls, done) })
+	}
+	if len(acquisitions.calls) > 0 {
+		batch.Queue(t.sql.batchGrant, acquisitions.names, acquisitions.tickets, acquisitions.waits, lease, t.session.epoch, t.session.timeline).
+			Query(func(rows pgx.Rows) error { return t.granted(rows, acquisitions.calls, done) })
+	}
+	if err := t.session.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, err
+	}
+	if len(done) > 0 {
+		t.wrote()
+	}
+	for _, r := range calls {
+		if !done[r] {
+			left = append(left, r)
+		}
+	}
+	return left, nil
+}
+
+// passed reads what batch_pass.sql returns.
+func (t *turn) passed(rows pgx.Rows, calls []*call, done map[*call]bool) error {
+	for rows.Next() {
+		raw := rows.RawValues()
+		r := calls[number(raw[0])-1]
+		r.outcome = driver.Released
+		done[r] = true
+		if raw[2] != nil {
+			lease, ticket := [16]byte(raw[2]), [16]byte(raw[3])
+			t.untold = append(t.untold, grant{r.Name, &lease, &ticket, int64(number(raw[1]))})
+		}
+	}
+	return rows.Err()
+}
+
+// granted reads what batch_grant.sql returns.
+func (t *turn) granted(rows pgx.Rows, calls []*call, done map[*call]bool) error {
+	for rows.Next() {
+		raw := rows.RawValues()
+		r := calls[number(raw[0])-1]
+		r.reply = driver.Reply{Epoch: uint64(t.session.epoch)}
+		done[r] = true
+		if [16]byte(raw[3]) == r.Ticket {
+			r.reply.Lock = driver.Lock{Name: r.Name, Fence: number(raw[1]), Holder: r.Place(), Since: instant(raw[4])}
+			continue
+		}
+		row := lockRow{name: &r.Name}
+		if err := rows.Scan(nil, &row.fence, &row.holder, &row.ticket, &row.since, &row.leases, &row.tickets); err != nil {
+			return err
+		}
+		row.age = new(int64)
+		var err error
+		if r.reply.Lock, err = row.lock(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// number reads a bigint.
+func number(raw []byte) uint64 { return binary.BigEndian.Uint64(raw) }
+
+// instant reads a timestamptz: microseconds since the year 2000.
+func instant(raw []byte) time.Time {
+	const year2000 = 946_684_800_000_000 // in Unix microseconds
+	return time.UnixMicro(year2000 + int64(number(raw))).UTC()
+}
+
+// rest makes what is rarer: first locks of a name, and cancellations. Then it looks at
+// what the rows say of the calls that are still left, and returns those that this leaves
+// open.
+func (t *turn) rest(ctx context.Context, calls []*call) (open []*call, err error) {
+	var releases, acquisitions list
+	var all list
+	for _, r := range calls {
+		all.add(r)
+		if r.release {
+			releases.add(r)
+		} else {
+			acquisitions.add(r)
+		}
+	}
+	lease := [16]byte(calls[0].Lease)
+	var batch pgx.Batch
+	done := make(map[*call]bool, len(calls))
+	if len(releases.calls) > 0 {
+		batch.Queue(t.sql.batchCancel, releases.names, releases.tickets, lease).
+			Query(func(rows pgx.Rows) error { return cancelled(rows, releases.calls, done) })
+	}
+	if len(acquisitions.calls) > 0 {
+		batch.Queue(t.sql.batchInsert, acquisitions.names, acquisitions.tickets, lease, t.session.epoch, t.session.timeline).
+			Query(func(rows pgx.Rows) error { return t.inserted(rows, acquisitions.calls, done) })
+	}
+	var view driver.View
+	batch.Queue(t.sql.readNames, all.names).Query(func(rows pgx.Rows) (err error) {
+		view, err = collect(rows)
+		return err
+	})
+	err = t.session.SendBatch(ctx, &batch).Close()
+	if driver.IsPermanent(err) { // a damaged row: it concerns one of them
+		t.each(ctx, calls)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(done) > 0 {
+		t.wrote()
+	}
+	rows := make(map[string]driver.Lock, len(view.Locks))
+	for _, l := range view.Locks {
+		rows[l.Name] = l
+	}
+	for _, r := range calls {
+		if !done[r] && !t.conclude(ctx, r, rows[r.Name], view) {
+			open = append(open, r)
+		}
+	}
+	return open, nil
+}
+
+func cancelled(rows pgx.Rows, calls []*call, done map[*call]bool) error {
+	for rows.Next() {
+		r := calls[number(rows.RawValues()[0])-1]
+		r.outcome = driver.Cancelled
+		done[r] = true
+	}
+	return rows.Err()
+}
+
+func (t *turn) inserted(rows pgx.Rows, calls []*call, done map[*call]bool) error {
+	byName := make(map[string]*call, len(calls))
+	for _, r := range calls {
+		byName[r.Name] = r
+	}
+	for rows.Next() {
+		raw := rows.RawValues()
+		r := byName[string(raw[0])]
+		r.reply.Lock = driver.Lock{Name: r.Name, Fence: number(raw[1]), Holder: r.Place(), Since: instant(raw[2])}
+		r.reply.Epoch = uint64(t.session.epoch)
+		done[r] = true
+	}
+	return rows.Err()
+}
+
+// conclude gives the call what the row says, and reports whether that settles it. The row
+// was read after the statements that left the call out, so an attempt that it does not
+// name has ended.
+func (t *turn) conclude(ctx context.Context, r *call, row driver.Lock, view driver.View) bool {
+	named := row.HeldBy(r.Place()) || row.Ahead(r.Place()) >= 0
+	_, alive := view.Leases[r.Lease]
+	switch {
+	case r.release && !named:
+		r.outcome = driver.Absent
+	case r.release && (row.Mark != nil || !row.Plain()):
+		t.each(ctx, []*call{r})
+	case r.release:
+		r.outcome = driver.Busy
+	case named, row.Held() && !r.wait && row.Plain():
+		r.reply = driver.Reply{Lock: row, Epoch: view.Epoch}
+	case !row.Plain() || named && !alive:
+		t.each(ctx, []*call{r})
+	case view.Epoch != uint64(t.session.epoch):
+		t.session.epoch = 0
+		return false
+	default:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/clock"
+	"github.com/leaseholdgo/leasehold/internal/coalesce"
+)
+
+// call is one Acquire or Release, with its results.
+type call struct {
+	driver.Attempt
+	release bool
+	wait    bool // of an acquisition
+
+	tries   int // batches that had to leave it out
+	reply   driver.Reply
+	outcome driver.Outcome
+	err     error
+}
+
+// maxBatch bounds one batch: what it locks, it locks until its commit.
+const maxBatch = 1000
+
+// newCalls returns the queue through which acquisitions and releases go.
+func (c *conn) newCalls() *coalesce.Queue[*call] {
+	return coalesce.New(coalesce.Config[*call]{
+		Run:      c.run,
+		Name:     func(r *call) string { return r.Name },
+		Together: func(a, b *call) bool { return a.Lease == b.Lease && a.Terms == b.Terms && a.Terms == driver.Terms{} },
+		Most:     maxBatch,
+	})
+}
+
+// run makes the calls, in one turn of the command link.
+func (c *conn) run(ctx context.Context, batch []*call) (again []*call) {
+	err := c.onCommand(ctx, func(ctx context.Context, t *turn) (err error) {
+		if len(batch) == 1 && !c.locked[batch[0].Name] {
+			if !t.alone(ctx, batch[0]) {
+				again = batch
+				return nil
+			}
+			err = batch[0].err
+		} else {
+			again, err = t.batch(ctx, batch)
+		}
+		return err
+	})
+	if err != nil {
+		for _, r := range batch {
+			r.err = err
+		}
+		return nil
+	}
+	return again
+}
+
+// turn is what one turn of the command link has at hand.
+type turn struct {
+	conn    *conn
+	session *session
+	sql     *statements
+	untold  []grant // committed hand-overs that nobody was told of
+	sure    bool    // every release waits for the disk
+}
+
+// onCommand runs fn in a turn of the command link.
+func (c *conn) onCommand(ctx context.Context, fn func(context.Context, *turn) error) error {
+	return c.on(ctx, c.command, func(ctx context.Context, s *session, sql *statements) error {
+		t := &turn{conn: c, session: s, sql: sql}
+		if err := t.redo(ctx, c.unflushed.before(s.dialled)); err != nil {
+			return err
+		}
+		defer t.notify(ctx)
+		return fn(ctx, t)
+	})
+}
+
+// patiently runs fn in a turn of the command link, and waits for a locked row as a call
+// that is alone does.
+func (c *conn) patiently(ctx context.Context, fn func(context.Context, *turn) error) error {
+	return c.onCommand(ctx, func(ctx context.Context, t *turn) error {
+		return t.patiently(func() error { return fn(ctx, t) })
+	})
+}
+
+// wrote notes a commit that waited for the disk.
+func (t *turn) wrote() { t.conn.unflushed.flushed(t.session, clock.Now()) }
+
+// Acquire implements driver.Conn. A free lock whose row is there, or a held one: one
+// round trip. Acquisitions and releases that arrive while others are in progress share
+// one statement and one commit.
+func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (driver.Reply, error) {
+	if n := len(attempt.Name); n == 0 || n > maxName {
+		return driver.Reply{}, driver.Permanent(fmt.Errorf("a name of %d bytes: want 1 to %d", n, maxName))
+	}
+	r := &call{Attempt: attempt, wait: wait}
+	if err := c.calls.Do(ctx, r); err != nil {
+		return driver.Reply{}, ctxError(ctx)
+	}
+	if r.err != nil {
+		return driver.Reply{}, r.err
+	}
+	return r.reply, nil
+}
+
+// Release implements driver.Conn. One round trip for a holder whose row nobody else
+// has locked, two for a waiter and where others are at work on the row. Busy also stands
+// for a row that another transaction keeps locked.
+func (c *conn) Release(ctx context.Context, attempt driver.Attempt) (driver.Outcome, error) {
+	r := &call{Attempt: attempt, release: true}
+	if err := c.calls.Do(ctx, r); err != nil {
+		return driver.Absent, ctxError(ctx)
+	}
+	if r.err != nil {
+		return driver.Absent, r.err
+	}
+	return r.outcome, nil
+}
