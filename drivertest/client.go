@@ -31,6 +31,7 @@ func testClient(t *testing.T, h Harness) {
 	}.parallel(t, h)
 	t.Run("Death", func(t *testing.T) { testDeath(t, h) })
 	t.Run("Revoke", func(t *testing.T) { testClientRevoke(t, h) })
+	t.Run("Modes", func(t *testing.T) { testClientModes(t, h) })
 	t.Run("BadLine", func(t *testing.T) { testBadLine(t, h) })
 }
 
@@ -60,9 +61,9 @@ func (w *world) openOn(store driver.Store, cfg leasehold.Config) *leasehold.Clie
 	return c
 }
 
-func (w *world) lock(c *leasehold.Client, name string) *leasehold.Lock {
+func (w *world) lock(c *leasehold.Client, name string, opts ...leasehold.Option) *leasehold.Lock {
 	w.Helper()
-	l, err := c.Acquire(w.ctx(), name)
+	l, err := c.Acquire(w.ctx(), name, opts...)
 	if err != nil {
 		w.Fatalf("Acquire(%q): %v", name, err)
 	}
@@ -84,10 +85,10 @@ type grant struct {
 }
 
 // acquiring calls Acquire in the background.
-func (w *world) acquiring(ctx context.Context, c *leasehold.Client, name string) <-chan grant {
+func (w *world) acquiring(ctx context.Context, c *leasehold.Client, name string, opts ...leasehold.Option) <-chan grant {
 	done := make(chan grant, 1)
 	go func() {
-		l, err := c.Acquire(ctx, name)
+		l, err := c.Acquire(ctx, name, opts...)
 		done <- grant{l, err, time.Now()}
 	}()
 	return done
@@ -95,9 +96,9 @@ func (w *world) acquiring(ctx context.Context, c *leasehold.Client, name string)
 
 // wait calls Acquire in the background, and returns when it is in the queue
 // with n waiters in all.
-func (w *world) wait(ctx context.Context, c *leasehold.Client, name string, n int) <-chan grant {
+func (w *world) wait(ctx context.Context, c *leasehold.Client, name string, n int, opts ...leasehold.Option) <-chan grant {
 	w.Helper()
-	done := w.acquiring(ctx, c, name)
+	done := w.acquiring(ctx, c, name, opts...)
 	await(w.T, "the attempt queues", func() bool { return len(w.row(name).Queue) >= n })
 	return done
 }
@@ -176,19 +177,22 @@ func clientExclusion(w *world) {
 }
 
 // acquire acquires, holds for an instant and releases.
-func (w *witness) acquire(c *leasehold.Client, name string) {
+func (w *witness) acquire(c *leasehold.Client, name string) { w.acquireAs(c, name, driver.Terms{}) }
+
+// acquireAs does so with options, which stand for the terms.
+func (w *witness) acquireAs(c *leasehold.Client, name string, terms driver.Terms, opts ...leasehold.Option) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 2*patience)
 	defer cancel()
-	l, err := c.Acquire(ctx, name)
+	l, err := c.Acquire(ctx, name, opts...)
 	if err != nil {
 		w.t.Errorf("Acquire: %v", err)
 		return
 	}
-	w.enter(name, driver.Terms{}, l.Fence())
+	w.enter(name, terms, l.Fence())
 	if !l.Held() {
 		w.t.Error("a lock just granted is not held")
 	}
-	w.leave(name, driver.Terms{})
+	w.leave(name, terms)
 	if err := l.Close(); err != nil {
 		w.t.Errorf("Close: %v", err)
 	}

@@ -35,11 +35,8 @@ import (
 // It costs two statements.
 func Guard(ctx context.Context, tx *sql.Tx, lock *leasehold.Lock) error {
 	err := guard(ctx, tx, lock.Hold())
-	switch {
-	case errors.Is(err, driver.ErrNotHeld):
+	if errors.Is(err, driver.ErrNotHeld) {
 		err = leasehold.ErrNotHeld
-	case errors.Is(err, driver.ErrUnsupported):
-		err = leasehold.ErrUnsupported
 	}
 	if err != nil {
 		return fmt.Errorf("leasehold: guard of %q: %w", lock.Name(), err)
