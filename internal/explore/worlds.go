@@ -24,7 +24,7 @@ func Worlds() []Bounds {
 		{Name: "shared", Clients: 3, Names: 1, Attempts: 1, Tolerance: -1, Terms: []driver.Terms{shared, {}, shared}},
 		{Name: "shared revocation", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Revokes: 1, Terms: []driver.Terms{shared, {}}},
 		{Name: "permits", Clients: 3, Names: 1, Attempts: 1, Tolerance: -1, Terms: []driver.Terms{permit, permit, permit}},
-		{Name: "minimum hold", Clients: 2, Names: 1, Attempts: 1, Again: 1, Tolerance: -1, Cancels: 1, Terms: []driver.Terms{{MinHold: 4 * tick}}},
+		{Name: "minimum hold", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Crashes: 1, Terms: []driver.Terms{{MinHold: 4 * tick}}},
 		{Name: "failover", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Promotions: 1, Lag: 1},
 		{Name: "lost grant", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Promotions: 1, Late: 1, start: lostGrant},
 		{Name: "lost release", Clients: 2, Names: 1, Attempts: 1, Tolerance: -1, Promotions: 1, start: lostRelease},
