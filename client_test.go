@@ -180,9 +180,14 @@ func TestDoReleasesAfterAPanic(t *testing.T) {
 func TestHazard07_AFailedTryReturnsNoHandle(t *testing.T) {
 	bubble(t, func(t *testing.T, store *memory.Store) {
 		held := acquire(t, open(t, store, leasehold.Config{}), "x")
-		lock, err := open(t, store, leasehold.Config{}).TryAcquire(t.Context(), "x")
+		client, n := open(t, store, leasehold.Config{}), count(store)
+		lock, err := client.TryAcquire(t.Context(), "x")
 		if lock != nil || err == nil {
 			t.Fatalf("lock %v, error %v", lock, err)
+		}
+		synctest.Wait()
+		if n.of("Release") != 0 {
+			t.Error("what was not granted is released")
 		}
 		time.Sleep(time.Minute)
 		if !held.Held() {

@@ -3,6 +3,7 @@ package leasehold_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/leaseholdgo/leasehold"
@@ -67,6 +68,38 @@ func TestDataThroughTrouble(t *testing.T) {
 		wantCause(t, err, leasehold.ErrUnavailable, context.DeadlineExceeded, memory.ErrDown)
 		store.Intercept(nil)
 		time.Sleep(time.Second)
+		free(t, client, "x")
+	})
+}
+
+// Who gives up after the grant, because the data cannot be stored, leaves the next one in
+// its line with nothing but its turn.
+func TestDataThatCannotBeStored(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		client := open(t, store, leasehold.Config{})
+		acquire(t, client, "warm")
+		store.Intercept(func(_ context.Context, call memory.Call) error {
+			if call.Op == "Release" {
+				time.Sleep(time.Second) // and the next one's turn has come before
+			}
+			if call.Op == "SetData" {
+				return memory.ErrDown
+			}
+			return nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		go client.Acquire(ctx, "x", leasehold.Data([]byte("b")))
+		synctest.Wait()
+		got := waitWith(t, client)
+		next := <-got
+		time.Sleep(time.Minute)
+		info, err := client.Get(t.Context(), "x")
+		if err != nil || info.Fence != next.Fence() || info.State != leasehold.Held || !next.Held() {
+			t.Errorf("%+v, %v; held under %d", info, err, next.Fence())
+		}
+		store.Intercept(nil)
+		next.Close()
 		free(t, client, "x")
 	})
 }

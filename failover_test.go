@@ -62,8 +62,9 @@ func TestPromotionLosesARelease(t *testing.T) {
 		promote()
 		time.Sleep(ttl)
 		free(t, client, "x")
-		if !kept.Held() {
-			t.Error("a lock that the copy has was lost")
+		info, err := client.Get(t.Context(), "kept")
+		if err != nil || !kept.Held() || info.State != leasehold.Held || info.Fence != kept.Fence() {
+			t.Errorf("a lock that the copy has was lost: %+v, %v", info, err)
 		}
 	})
 }

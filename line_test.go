@@ -300,6 +300,29 @@ func TestALineOutlivesItsLease(t *testing.T) {
 	})
 }
 
+// An outage that is over is not what ended a wait.
+func TestOutageThatIsOverBeforeTheWait(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		acquire(t, open(t, store, leasehold.Config{TTL: time.Minute}), "x")
+		client := open(t, store, leasehold.Config{})
+		acquire(t, client, "warm")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		store.Down(true)
+		var o turns
+		o.wait(t, ctx, client, "nobody")
+		time.Sleep(time.Second)
+		store.Down(false)
+		<-ctx.Done()
+		synctest.Wait()
+		for _, err := range o.refused() {
+			if wantCause(t, err, leasehold.ErrHeld); errors.Is(err, leasehold.ErrUnavailable) {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 func TestCloseEndsALine(t *testing.T) {
 	bubble(t, func(t *testing.T, store *memory.Store) {
 		other, client := open(t, store, leasehold.Config{}), open(t, store, leasehold.Config{})

@@ -83,6 +83,26 @@ func TestNotificationOfAnEarlierGrant(t *testing.T) {
 	})
 }
 
+// A notification of a grant to another ticket, of an attempt that is being given up, is
+// not the news of those who wait.
+func TestNotificationForAnotherTicket(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		ear := &eavesdropper{Store: store}
+		client, err := leasehold.Open(t.Context(), ear, leasehold.Config{TTL: ttl})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { client.Close() })
+		held := acquire(t, open(t, store, leasehold.Config{}), "x")
+		got := waitWith(t, client)
+		ear.wake(driver.Hint{Name: "x", Ticket: driver.NewID(), Fence: held.Fence() + 1})
+		time.Sleep(time.Second)
+		none(t, got)
+		held.Close()
+		(<-got).Close()
+	})
+}
+
 // A grant whose news comes when it was revoked already, and when the notice of that was
 // taken note of, is never believed in: nobody would tell its holder. The attempt begins
 // again, behind the others.
