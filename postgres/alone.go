@@ -32,11 +32,11 @@ func (t *turn) alone(ctx context.Context, r *call) bool {
 }
 
 // patiently runs fn, which may wait for a row, and again when the lock timeout has ended
-// that, unless others wait for their turn.
+// that, unless others wait for their turn, or in this one.
 func (t *turn) patiently(fn func() error) error {
 	const slices = 10
 	for range slices - 1 {
-		if err := fn(); !hasCode(err, codeLockTimeout) || t.conn.calls.Waiting() {
+		if err := fn(); !hasCode(err, codeLockTimeout) || t.shared || t.conn.calls.Waiting() {
 			return err
 		}
 	}

@@ -23,6 +23,7 @@ var errLocked = errors.New("the lock's row is locked by another transaction")
 // waits for a row. It returns the calls that are to be made again; an error means that
 // the outcome of all is unknown.
 func (t *turn) batch(ctx context.Context, calls []*call) (again []*call, err error) {
+	t.shared = len(calls) > 1
 	if err := t.know(ctx); err != nil {
 		return nil, err
 	}
@@ -135,15 +136,24 @@ func (t *turn) common(ctx context.Context, calls []*call) (left []*call, err err
 	if err := t.session.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, err
 	}
-	if len(done) > 0 {
-		t.wrote()
-	}
+	t.made(done)
 	for _, r := range calls {
 		if !done[r] {
 			left = append(left, r)
 		}
 	}
 	return left, nil
+}
+
+// made notes that calls were made, and committed.
+func (t *turn) made(done map[*call]bool) {
+	if len(done) == 0 {
+		return
+	}
+	t.wrote()
+	for r := range done {
+		t.conn.locked.set(r.Name, false)
+	}
 }
 
 // passed reads what batch_pass.sql returns.
@@ -232,9 +242,7 @@ func (t *turn) rest(ctx context.Context, calls []*call) (open []*call, err error
 	if err != nil {
 		return nil, err
 	}
-	if len(done) > 0 {
-		t.wrote()
-	}
+	t.made(done)
 	rows := make(map[string]driver.Lock, len(view.Locks))
 	for _, l := range view.Locks {
 		rows[l.Name] = l

@@ -36,8 +36,11 @@ func (c *conn) newCalls() *coalesce.Queue[*call] {
 
 // run makes the calls, in one turn of the command link.
 func (c *conn) run(ctx context.Context, batch []*call) (again []*call) {
+	for _, r := range batch {
+		r.err = nil // of an earlier batch
+	}
 	err := c.onCommand(ctx, func(ctx context.Context, t *turn) (err error) {
-		if len(batch) == 1 && !c.locked[batch[0].Name] {
+		if len(batch) == 1 && (!c.locked[batch[0].Name] || batch[0].Terms != driver.Terms{}) {
 			if !t.alone(ctx, batch[0]) {
 				again = batch
 				return nil
@@ -64,6 +67,7 @@ type turn struct {
 	sql     *statements
 	untold  []grant // committed hand-overs that nobody was told of
 	sure    bool    // every release waits for the disk
+	shared  bool    // by several calls, none of which is to wait for long
 }
 
 // onCommand runs fn in a turn of the command link.
