@@ -127,8 +127,10 @@ func (t *turn) release(ctx context.Context, a driver.Attempt) (outcome driver.Ou
 	crowded := a.Terms != driver.Terms{}
 	if !crowded {
 		var passed bool
-		if passed, err = t.pass(ctx, a); err != nil || passed {
-			return driver.Released, err
+		for range 2 { // others lock the row for a moment when they queue
+			if passed, err = t.pass(ctx, a); err != nil || passed {
+				return driver.Released, err
+			}
 		}
 		err = t.conn.granting(ctx, t.session, t.sql, func() (done bool, on standing, err error) {
 			outcome, crowded, on, err = t.settle(ctx, a)

@@ -10,6 +10,10 @@
 -- and evaluates every expression below on that version. It changes no key column, so
 -- the lock is FOR NO KEY UPDATE: a guard of the holder's does not stop others queueing.
 --
+-- A place in the queue does not wait for the disk, and so keeps the row for a moment only:
+-- who holds is mostly about to pass it on. If a crash of the server undoes the place, its
+-- client finds that when it looks, and asks again; see docs/protocol.md.
+--
 -- A damaged row, neither free nor held, is left alone, and none is returned. So is a row
 -- with a crowd, which is returned: lock_row.sql begins what is done to it.
 --
@@ -55,7 +59,7 @@ written AS (
     WHERE l.crowd IS NULL AND (
            num_nonnulls(l.holder_lease, l.holder_ticket, l.granted_at) = 3
         OR num_nonnulls(l.holder_lease, l.holder_ticket, l.granted_at, l.marked_at) + cardinality(l.queue_tickets) = 0)
-    RETURNING l.*
+    RETURNING l.*, CASE WHEN l.holder_ticket <> $3 THEN set_config('synchronous_commit', 'off', true) END
 )
 SELECT
     entry.number, entry.same, entry.granting, entry.alive,
@@ -66,4 +70,4 @@ SELECT
     l.queue_leases, l.queue_tickets,
     l.crowd, NULL::bytea, clock_timestamp()
 FROM entry
-LEFT JOIN (SELECT * FROM written UNION ALL SELECT * FROM settled) AS l ON true
+LEFT JOIN (SELECT * FROM written UNION ALL SELECT settled.*, NULL FROM settled) AS l ON true
