@@ -2,8 +2,10 @@ package leasehold
 
 import (
 	"sync"
+	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/clock"
 )
 
 // waiting is all acquisitions of a client that are in progress, and what of them is in
@@ -20,7 +22,7 @@ type waiting struct {
 	tries   map[*line]struct{}     // lines of one, who only tries
 	tickets map[driver.ID]struct{} // of attempts of which something may be stored
 	queued  map[string]*attempt    // those in the database's queue: one for a name
-	hints   map[string]struct{}    // names to look at
+	hints   map[string]time.Time   // names to look at, and from when on
 	all     bool                   // look at every name
 	running bool
 }
@@ -33,7 +35,7 @@ func newWaiting(c *Client) *waiting {
 		tries:   map[*line]struct{}{},
 		tickets: map[driver.ID]struct{}{},
 		queued:  map[string]*attempt{},
-		hints:   map[string]struct{}{},
+		hints:   map[string]time.Time{},
 	}
 }
 
@@ -107,7 +109,7 @@ func (w *waiting) enqueue(a *attempt, row *driver.Lock, ahead int) {
 	if l := a.owner.line; l.seen == nil {
 		l.seen = &HeldError{Name: a.Name, Fence: row.Fence}
 	}
-	w.hints[a.Name] = struct{}{}
+	w.hints[a.Name] = w.client.firstLook()
 	if !w.running {
 		w.running = true
 		w.client.tasks.Go(w.watch)
@@ -151,7 +153,7 @@ func (w *waiting) hint(name string) bool {
 	w.mu.Lock()
 	_, wanted := w.lines[name]
 	if wanted {
-		w.hints[name] = struct{}{}
+		w.hints[name] = clock.Now()
 	}
 	w.all = w.all || name == ""
 	w.mu.Unlock()

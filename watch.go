@@ -2,6 +2,7 @@ package leasehold
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -24,7 +25,7 @@ func (w *waiting) watch() {
 	tracker, epoch, streak := liveness.New(), uint64(0), 0
 	next := clock.Now() // the next look at every name
 	for {
-		look, ok := w.take(!clock.Now().Before(next))
+		look, ok := w.take(clock.Now(), next)
 		if !ok {
 			return
 		}
@@ -32,7 +33,7 @@ func (w *waiting) watch() {
 			if look.all {
 				next = clock.Now().Add(w.client.lookInterval(look.deaf))
 			}
-			w.sleep(next)
+			w.sleep(sooner(next, look.later))
 			continue
 		}
 		view, err := w.client.look(look.names)
@@ -74,18 +75,31 @@ func (c *Client) lookInterval(deaf bool) time.Duration {
 	return c.cfg.TTL/6 + backoff.Jitter(c.cfg.TTL/100)
 }
 
+// notYet is how long an attempt is in the queue before its row is looked at, where
+// notifications arrive. A hot lock has been passed on to it by then.
+const notYet = 20 * time.Millisecond
+
+// firstLook returns when to look at the row of an attempt that has just queued.
+func (c *Client) firstLook() time.Time {
+	if !c.listening.Load() {
+		return clock.Now()
+	}
+	return clock.Now().Add(notYet)
+}
+
 // look is what one look is for.
 type look struct {
 	names    []string
 	all      bool
 	deaf     bool             // of some queued attempt's lease no notifications arrive
+	later    time.Time        // when what is hinted at, and not yet looked at, is due; zero: nothing is
 	attempts map[*attempt]int // those in the queue, with their leases' reads before the look
 }
 
-// take returns what to look at: everything if due, else what was hinted at. It
+// take returns what to look at: everything if next has come, else what was hinted at. It
 // reports false, and the watcher ends, if nobody waits: what it has seen of leases is
 // of use to the next in a line.
-func (w *waiting) take(due bool) (look, bool) {
+func (w *waiting) take(now, next time.Time) (look, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.lines) == 0 || w.client.closing.Err() != nil {
@@ -93,15 +107,19 @@ func (w *waiting) take(due bool) (look, bool) {
 		clear(w.hints)
 		return look{}, false
 	}
-	l := look{all: due || w.all, attempts: map[*attempt]int{}}
+	l := look{all: w.all || !now.Before(next), attempts: map[*attempt]int{}}
 	for name, a := range w.queued {
 		l.deaf = l.deaf || a.fixed != 0
-		if _, hinted := w.hints[name]; hinted || l.all {
+		due, hinted := w.hints[name]
+		if l.all || hinted && !now.Before(due) {
 			l.names = append(l.names, name)
 			l.attempts[a] = a.lease.Reads()
+			delete(w.hints, name)
+		} else if hinted {
+			l.later = sooner(l.later, due)
 		}
 	}
-	clear(w.hints)
+	maps.DeleteFunc(w.hints, func(name string, _ time.Time) bool { return w.queued[name] == nil })
 	w.all = false
 	return l, true
 }

@@ -48,13 +48,19 @@ func (t *turn) acquire(ctx context.Context, r *call) (driver.Reply, error) {
 	if r.Terms != (driver.Terms{}) {
 		return t.acquireSlowly(ctx, r)
 	}
-	if t.conn.quick[r.Name] {
-		reply, err := t.grant(ctx, r.Attempt)
-		if err != nil || reply.Lock.Held() {
-			return reply, err
-		}
+	var reply driver.Reply
+	var err error
+	switch {
+	case t.conn.quick[r.Name]:
+		reply, err = t.grant(ctx, r.Attempt)
+	case t.conn.hot[r.Name] && r.wait:
+		reply, err = t.queue(ctx, r.Attempt)
+	}
+	if err != nil || reply.Lock.Held() {
+		return reply, err
 	}
 	reply, crowded, err := t.enter(ctx, r)
+	t.conn.hot.set(r.Name, err == nil && reply.Lock.Ahead(r.Place()) >= 0)
 	if err == nil && crowded {
 		reply, err = t.acquireSlowly(ctx, r)
 	}
@@ -77,6 +83,22 @@ func (t *turn) grant(ctx context.Context, a driver.Attempt) (driver.Reply, error
 	t.conn.quick.set(a.Name, false)
 	lock := driver.Lock{Name: a.Name, Fence: uint64(fence), Holder: a.Place(), Since: since}
 	return driver.Reply{Lock: lock, Epoch: uint64(s.epoch)}, nil
+}
+
+// queue takes a place in a queue; the zero Reply: nothing was done.
+func (t *turn) queue(ctx context.Context, a driver.Attempt) (driver.Reply, error) {
+	var row lockRow
+	s := t.session
+	err := s.QueryRow(ctx, t.sql.queue, a.Name, [16]byte(a.Lease), [16]byte(a.Ticket), s.epoch, s.timeline).
+		Scan(append(row.targets(), nil)...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return driver.Reply{}, nil
+	}
+	if err != nil {
+		return driver.Reply{}, err
+	}
+	lock, err := row.lock()
+	return driver.Reply{Lock: lock, Epoch: uint64(s.epoch)}, err
 }
 
 // enter makes any acquisition of a plain row; crowded: the row is not plain, and nothing

@@ -33,6 +33,7 @@ type conn struct {
 
 	// Both are guarded by the turn of command.
 	quick  names // that our last release has left free
+	hot    names // that we had to wait for the last time
 	locked names // whose row was locked by somebody else for long
 
 	mu    sync.Mutex     // guards the field below
@@ -53,7 +54,7 @@ func newConn(pool *pgxpool.Config, cfg Config, settings driver.Settings) *conn {
 		command:   newLink(d, true),
 		keepalive: newLink(d, false),
 		listen:    newLink(d, false),
-		quick:     names{}, locked: names{},
+		quick:     names{}, hot: names{}, locked: names{},
 	}
 	c.calls = c.newCalls()
 	return c

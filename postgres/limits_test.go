@@ -318,6 +318,7 @@ func TestPlansFindRowsByKey(t *testing.T) {
 		"end_lease":    {c.told.endLease, id + `, true, null, null`},
 		"acquire":      {c.told.acquire, `'a', ` + id + `, ` + id + `, true, ''`},
 		"grant":        {c.told.grant, `'a', ` + id + `, ` + id + `, 1, ''`},
+		"queue":        {c.told.queue, `'a', ` + id + `, ` + id + `, 1, ''`},
 		"batch_grant":  {c.told.batchGrant, `'{a}', ARRAY[` + id + `]::uuid[], '{t}', ` + id + `, 1, ''`},
 		"batch_insert": {c.told.batchInsert, `'{a}', ARRAY[` + id + `]::uuid[], ` + id + `, 1, ''`},
 		"batch_pass":   {c.told.batchPass, `'{a}', ARRAY[` + id + `]::uuid[], ` + id + `, 1, ''`},

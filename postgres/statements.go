@@ -15,7 +15,7 @@ const timelineSQL = `left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)`
 // statements are the texts of sql/*.sql, rendered for one Config.
 type statements struct {
 	createLease, renewLease, endLease string
-	grant, acquire                    string
+	grant, queue, acquire             string
 	pass, release, notify             string
 	batchGrant, batchInsert           string
 	batchPass, batchCancel            string
@@ -42,6 +42,7 @@ func newStatements(cfg Config) *statements {
 		renewLease:  read("renew_lease"),
 		endLease:    read("end_lease"),
 		grant:       read("grant"),
+		queue:       read("queue"),
 		acquire:     read("acquire"),
 		notify:      read("notify"),
 		batchGrant:  read("batch_grant"),
