@@ -24,6 +24,6 @@ func (a *arena) profile(ctx context.Context) (err error) {
 		return err
 	}
 	defer pprof.StopCPUProfile()
-	_, err = a.env.contest(ctx, 5, a.sides[:1])
+	_, err = a.env.contest(ctx, 10, a.sides[:1])
 	return err
 }
