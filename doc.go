@@ -35,6 +35,10 @@
 //		return work(ctx, lock.Fence())
 //	})
 //
+// Options of an acquisition: [Shared] and [Permits] let several hold a name at once, [MinHold]
+// keeps it taken after a short job, [FixedTTL] bounds how long it is held, [Data] shows
+// something to others. [Client.AcquireAll] takes several locks.
+//
 // A client keeps one lease alive with one small write every TTL/3, however many
 // locks it holds; while it holds and awaits nothing it writes nothing.
 package leasehold

@@ -371,7 +371,7 @@ func TestPromotionLosesThePlaceOfALine(t *testing.T) {
 // Whatever is lost, late or given up: one holder at a time, nobody is forgotten, and in
 // the end nothing is left.
 func TestLinesUnderTrouble(t *testing.T) {
-	for range 100 {
+	for range 30 {
 		bubble(t, func(t *testing.T, store *memory.Store) {
 			trouble := func(_ context.Context, call memory.Call) error {
 				time.Sleep(rand.N(20 * time.Millisecond))

@@ -243,7 +243,7 @@ func TestRevokeEndsTheKeeping(t *testing.T) {
 // Whatever the modes, and whatever is lost or given up: nobody holds beside those whom
 // its mode excludes, and in the end nothing is left.
 func TestModesUnderTrouble(t *testing.T) {
-	for range 50 {
+	for range 20 {
 		bubble(t, func(t *testing.T, store *memory.Store) {
 			clients := []*leasehold.Client{open(t, store, leasehold.Config{}), open(t, store, leasehold.Config{})}
 			store.Intercept(func(context.Context, memory.Call) error {

@@ -7,6 +7,9 @@
 // nothing uses is not renewed: when its next renewal is due it is deleted, and
 // after that an idle client writes nothing.
 //
+// Beside that one there are leases with a TTL of their own ([Keeper.Fixed]), each for one
+// lock, which are renewed by request only once the lock is granted.
+//
 // The trust deadline is t_send + TTL - margin, where t_send was read before the
 // last successful renewal was sent (Gray and Cheriton, "Leases", 1989; the
 // anchoring at the sending is what makes network delay harmless). A lease whose

@@ -110,9 +110,6 @@ func Marked(g driver.Grant) bool {
 	return g.Mark != nil && !mutation.On(mutation.BelieveMarkedGrants)
 }
 
-// Revoked is Marked for the grant of who holds the row alone.
-func Revoked(row *driver.Lock) bool { return Marked(driver.Grant{Mark: row.Mark}) }
-
 // Verdict returns why the lock is lost whose row was just read, or nil.
 func Verdict(row *driver.Lock, hold driver.Hold, failover bool) error {
 	var g driver.Grant
