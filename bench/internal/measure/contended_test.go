@@ -70,7 +70,7 @@ func TestProcessesHandOver(t *testing.T) {
 
 func sharesOf(t *testing.T, f fleet.Fleet) []float64 {
 	t.Helper()
-	counts, err := shiftOf(f, time.Second, time.Second/4, func(int) string { return "hot" })
+	counts, err := shiftOf(f, 400*time.Millisecond, 100*time.Millisecond, func(int) string { return "hot" })
 	if err != nil {
 		t.Fatal(err)
 	}
