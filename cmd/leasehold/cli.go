@@ -34,9 +34,11 @@ func newRoot(status *int) *cobra.Command {
 	flags.StringVar(&db.url, "db", "", "database `URL`: postgres://..., postgresql://... or sqlite:PATH (default $"+databaseVariable+")")
 	flags.StringVar(&db.file, "db-file", "", "SQLite database `file`")
 	flags.DurationVar(&db.connect, "connect-timeout", 10*time.Second, "how `long` to try to reach the database at first")
-	root.AddCommand(
-		newRun(&db, status), newElect(&db, status), newList(&db), newInspect(&db), newRevoke(&db), newMigrate(&db), newDoctor(&db, status), newVersion(),
-	)
+	plain := []*cobra.Command{newList(&db), newInspect(&db), newRevoke(&db), newMigrate(&db), newDoctor(&db, status), newVersion()}
+	noFiles(plain...)
+	root.AddCommand(newRun(&db, status), newElect(&db, status)) // their commands may be files
+	root.AddCommand(plain...)
+	completeFlags(root)
 	return root
 }
 
