@@ -1,161 +1,137 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/leaseholdgo/leasehold"
-	"github.com/leaseholdgo/leasehold/driver"
 )
 
-// grant is the outcome of an attempt: a lock and what it hangs on, or err.
+// grant is the outcome of an attempt: the locks and what they hang on, or err.
 type grant struct {
-	lock   *leasehold.Lock
+	job    job
+	locks  []*leasehold.Lock // all that were asked for, in the order of the command line
+	any    context.Context   // ends with the first of the locks that ends, with its cause
 	client *leasehold.Client
 	store  *openStore
 	err    error
 }
 
-// acquire opens the database and gets the lock. tell is given a line to show
-// when the wait is long. When ctx ends first, nothing of the attempt is left.
+// acquire opens the database and gets the locks. tell is given a line to show
+// when a wait is long. When ctx ends first, nothing of the attempt is left.
 func acquire(ctx context.Context, j job, tell func(string)) grant {
 	var trouble trouble
 	store, client, err := connect(ctx, j, &trouble)
 	if err != nil {
 		return grant{err: err}
 	}
-	g := grant{client: client, store: store}
-	if j.Try {
-		g.lock, g.err = client.TryAcquire(ctx, j.Name)
-	} else {
-		g.lock, g.err = wait(ctx, client, j, func(info leasehold.Info) { tell(trouble.line(info)) })
-	}
-	if g.err == nil && ctx.Err() != nil {
-		g.err = context.Cause(ctx)
+	g := grant{job: j, client: client, store: store}
+	g.err = g.obtainAll(ctx, func(info leasehold.Info) { tell(trouble.line(info)) })
+	if cause := context.Cause(ctx); cause != nil {
+		g.err = cause
 	}
 	if g.err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			g.err = cause
-		}
-		g.close(quickClose)
+		g.forgo(quickClose)
+		return g
+	}
+	g.any = context.Background()
+	for _, lock := range g.locks {
+		g.any, _ = lock.Bind(g.any) // stopped by the end of the locks
 	}
 	return g
 }
 
-// connect makes first contact with the database. One that does not answer is
-// tried again until the time for it is over.
-func connect(ctx context.Context, j job, trouble *trouble) (*openStore, *leasehold.Client, error) {
-	store, err := j.Database.open()
-	if err != nil {
-		return nil, nil, err
+// obtainAll gets the locks of all names. When one is lost while it waits for
+// another, as after an outage, it gives the others back and begins again.
+func (g *grant) obtainAll(ctx context.Context, tell func(leasehold.Info)) error {
+	if g.job.Wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, g.job.Wait)
+		defer cancel()
 	}
-	client, err := firstContact(ctx, store, leasehold.Config{
-		TTL:      j.TTL,
-		Owner:    j.Owner,
-		App:      printable("leasehold " + j.verb() + " " + filepath.Base(j.Args[0])),
-		Observer: leasehold.Observer{StoreFailed: trouble.note},
-	}, j.Connect)
-	if err != nil {
-		store.close()
-		return nil, nil, err
+	for {
+		err := g.obtainEach(ctx, tell)
+		if ctx.Err() != nil || !errors.Is(err, leasehold.ErrLost) {
+			return err
+		}
+		g.giveBack(g.locks, true)
+		g.locks = nil
 	}
-	return store, client, nil
 }
 
-const (
-	firstRetry   = 50 * time.Millisecond
-	longestRetry = time.Second
-)
-
-func firstContact(ctx context.Context, store *openStore, cfg leasehold.Config, patience time.Duration) (*leasehold.Client, error) {
-	attempt, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for pause := firstRetry; ; pause = min(2*pause, longestRetry) {
-		client, err := leasehold.Open(attempt, store, cfg)
-		if err == nil {
-			return client, nil
+// obtainEach takes the names in byte order, as AcquireAll does, so that runs never
+// wait for one another in a circle.
+func (g *grant) obtainEach(ctx context.Context, tell func(leasehold.Info)) error {
+	for _, name := range slices.Sorted(slices.Values(g.job.Names)) {
+		lock, err := g.obtain(ctx, name, tell)
+		if err != nil {
+			return err
 		}
-		if driver.IsPermanent(err) || errors.Is(err, leasehold.ErrInvalid) {
-			return nil, err
-		}
-		select {
-		case <-attempt.Done():
-			return nil, fmt.Errorf("%w (tried for %v)", err, patience)
-		case <-time.After(pause):
+		g.locks = append(g.locks, lock)
+		var stop context.CancelFunc
+		ctx, stop = lock.Bind(ctx)
+		defer stop()
+	}
+	slices.SortFunc(g.locks, func(a, b *leasehold.Lock) int {
+		return cmp.Compare(slices.Index(g.job.Names, a.Name()), slices.Index(g.job.Names, b.Name()))
+	})
+	for _, lock := range g.locks {
+		if err := context.Cause(lock.Context()); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // longWait is how long a wait may be without a word.
 const longWait = time.Second
 
-func wait(ctx context.Context, client *leasehold.Client, j job, tell func(leasehold.Info)) (*leasehold.Lock, error) {
-	if j.Wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, j.Wait)
-		defer cancel()
+// obtain gets one lock.
+func (g *grant) obtain(ctx context.Context, name string, tell func(leasehold.Info)) (*leasehold.Lock, error) {
+	if g.job.Try {
+		return g.client.TryAcquire(ctx, name, g.job.options()...)
 	}
 	explain := time.AfterFunc(longWait, func() {
-		if info, err := client.Get(ctx, j.Name); err == nil && ctx.Err() == nil {
+		if info, err := g.client.Get(ctx, name); err == nil && ctx.Err() == nil {
 			tell(info)
 		}
 	})
 	defer explain.Stop()
-	return client.Acquire(ctx, j.Name)
+	return g.client.Acquire(ctx, name, g.job.options()...)
 }
 
-// trouble is the last thing that the store refused, if any.
-type trouble struct{ last atomic.Pointer[string] }
+// granted reports whether the locks are there.
+func (g *grant) granted() bool { return len(g.locks) > 0 }
 
-func (t *trouble) note(_ string, err error) {
-	text := plain(err)
-	t.last.Store(&text)
+// held reports whether each lock may be believed in at this instant.
+func (g *grant) held() bool {
+	return !slices.ContainsFunc(g.locks, func(lock *leasehold.Lock) bool { return !lock.Held() })
 }
 
-// line says what we wait for.
-func (t *trouble) line(info leasehold.Info) string {
-	if last := t.last.Load(); last != nil && info.Holder == nil {
-		return fmt.Sprintf("waiting for %q: %s", info.Name, *last)
-	}
-	return waitingLine(info)
-}
-
-// waitingLine says whom we wait for.
-func waitingLine(info leasehold.Info) string {
-	host, _ := os.Hostname()
-	ahead := slices.IndexFunc(info.Waiters, func(w leasehold.Waiter) bool {
-		return w.PID == os.Getpid() && w.Host == host
-	})
-	if ahead < 0 {
-		ahead = len(info.Waiters)
-	}
-	line := fmt.Sprintf("waiting for %q", info.Name)
-	if info.Holder != nil {
-		line += ", held by " + info.Holder.String()
-	}
-	return line + fmt.Sprintf(", %d ahead in the queue", ahead)
-}
+// lostCause returns why the first of the locks ended, or nil.
+func (g *grant) lostCause() error { return context.Cause(g.any) }
 
 // quickClose bounds what is sent to the database when nothing more is owed to
-// anybody: the attempt was given up, or the lock is lost. What does not get
+// anybody: the attempt was given up, or a lock is lost. What does not get
 // through is cleared by the lease's expiry.
 const quickClose = time.Second
 
-// close gives back the lock, if there is one, and ends the client, within limit.
-func (g *grant) close(limit time.Duration) {
-	done := make(chan struct{})
+// close gives back the locks and ends the client, within limit.
+func (g *grant) close(limit time.Duration) { g.end(limit, false) }
+
+// forgo is close for locks under which nothing was run.
+func (g *grant) forgo(limit time.Duration) { g.end(limit, true) }
+
+func (g *grant) end(limit time.Duration, unused bool) {
+	locks, done := g.locks, make(chan struct{})
+	g.locks = nil
 	go func() {
 		defer close(done)
-		if g.lock != nil {
-			_ = g.lock.Close()
-		}
+		g.giveBack(locks, unused)
 		_ = g.client.Close()
 		g.store.close()
 	}()
@@ -165,62 +141,17 @@ func (g *grant) close(limit time.Duration) {
 	}
 }
 
-// errSignal ends an attempt because of the signal of that number.
-type errSignal int
-
-func (e errSignal) Error() string { return fmt.Sprintf("ended by signal %d", int(e)) }
-
-// lostCause returns why a lock's context ended.
-func lostCause(lock *leasehold.Lock) error { return context.Cause(lock.Context()) }
-
-// exitOf returns the exit status for an attempt that failed, and its line.
-func exitOf(err error, j job) (int, string) {
-	var ended errSignal
-	switch {
-	case errors.As(err, &ended):
-		return statusSignal + int(ended), ""
-	case errors.Is(err, leasehold.ErrHeld):
-		return j.HeldStatus, heldLine(err)
-	default:
-		f := explain(err)
-		return f.status, f.text
+// giveBack releases the locks, all at the same time. If they were not used it also ends
+// their minimum hold, which is for a command that was run.
+func (g *grant) giveBack(locks []*leasehold.Lock, unused bool) {
+	var all sync.WaitGroup
+	for _, lock := range locks {
+		all.Go(func() {
+			_ = lock.Close()
+			if unused && g.job.MinHold > 0 {
+				_ = g.client.Revoke(context.Background(), lock.Name(), lock.Fence(), "nothing was run under it")
+			}
+		})
 	}
-}
-
-// heldLine names the holder.
-func heldLine(err error) string {
-	held, ok := errors.AsType[*leasehold.HeldError](err)
-	if !ok {
-		return err.Error()
-	}
-	line := fmt.Sprintf("%q is held by %s", held.Name, held.Holder)
-	if held.Cause != nil {
-		line += "; gave up waiting"
-	}
-	return line
-}
-
-// plain returns the first line of an error, without what the line around it says.
-func plain(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	for _, said := range []string{"leasehold: ", leasehold.ErrUnavailable.Error() + ": "} {
-		text = strings.ReplaceAll(text, said, "")
-	}
-	return text
-}
-
-// explain gives an error of the library or of a store its exit status.
-func explain(err error) *failure {
-	if f, ok := errors.AsType[*failure](err); ok {
-		return f
-	}
-	text := plain(err)
-	switch {
-	case errors.Is(err, leasehold.ErrInvalid), errors.Is(err, leasehold.ErrNotHeld):
-		return &failure{statusUsage, text}
-	case driver.IsPermanent(err):
-		return &failure{statusConfig, "unusable database: " + text}
-	default:
-		return &failure{statusUnavailable, "database unreachable: " + text}
-	}
+	all.Wait()
 }

@@ -10,14 +10,13 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/cmd/leasehold/internal/proctree"
-	"golang.org/x/sys/unix"
 )
 
 // errNear is the reason to end when the trust deadline is near.
 var errNear = errors.New("it could not be renewed in time")
 
 // begin starts the process that will become the command, in a group of its own.
-// The lock is held; the command begins when the front has said so.
+// The locks are held; the command begins when the front has said so.
 func (k *keeper) begin(g grant) {
 	k.grant = g
 	k.watchDeadline()
@@ -39,24 +38,20 @@ func (k *keeper) spawnCommand() error {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		for _, fd := range keepAlive {
-			_ = unix.Close(fd)
-		}
-	}()
+	defer closeAll(keepAlive)
 	args := append([]string{k.job.Path}, k.job.Args...)
-	env := commandEnv(os.Environ(), k.job, k.grant.lock)
+	env := commandEnv(os.Environ(), k.job, k.grant.locks)
 	k.start = write
 	k.tree.Group, err = spawn(starterName, args, env, []int{int(read.Fd())}, commandAttr())
 	return err
 }
 
-// letBegin lets the command begin if the lock is still held.
+// letBegin lets the command begin if the locks are still held.
 func (k *keeper) letBegin() {
 	if k.start == nil {
 		return
 	}
-	if !k.ending && k.grant.lock.Held() {
+	if !k.ending && k.grant.held() {
 		_, _ = k.start.Write([]byte{1})
 	}
 	_ = k.start.Close()
@@ -114,9 +109,9 @@ func (k *keeper) commandEnded(status int) {
 	}
 }
 
-// lockEnded ends the command because the lock's context ended.
+// lockEnded ends the command because one of the locks ended.
 func (k *keeper) lockEnded() {
-	cause := lostCause(k.grant.lock)
+	cause := k.grant.lostCause()
 	if errors.Is(cause, leasehold.ErrRevoked) {
 		k.end(cause, k.job.StopTimeout)
 		return
@@ -133,12 +128,11 @@ func (k *keeper) killLead() int64 {
 // watchDeadline moves what depends on the trust deadline, which each renewal
 // moves, and acts when it is near.
 func (k *keeper) watchDeadline() {
-	lock := k.grant.lock
-	if lock == nil {
+	if !k.grant.granted() {
 		return
 	}
-	if !k.ending && lock.Held() {
-		k.deadline = deadlineOf(lock)
+	if !k.ending && k.grant.held() {
+		k.deadline = k.grant.deadline()
 		k.page.deadline.Store(k.deadline)
 	}
 	now, near := elapsed(), k.deadline-int64(k.job.StopTimeout)

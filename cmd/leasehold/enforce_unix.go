@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"syscall"
 	"time"
 )
@@ -67,7 +66,7 @@ func (f *front) overrule() int {
 			f.killAll()
 			f.terminal.takeBack()
 			f.terminal.restore()
-			return fail(&failure{statusLost, fmt.Sprintf("lock %q lost: the process that keeps it hangs; the command was ended", f.job.Name)})
+			return fail(&failure{statusLost, f.job.locks() + " lost: the keeping process hangs; the command was ended"})
 		}
 	}
 }

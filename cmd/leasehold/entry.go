@@ -13,62 +13,60 @@ import (
 type entry struct {
 	Name    string          `json:"name"`
 	State   leasehold.State `json:"state"`
-	Holder  *string         `json:"holder"`
+	Mode    *string         `json:"mode"`   // exclusive, shared or permits
+	Holder  *string         `json:"holder"` // the first, if there are several; as the next three
 	Host    *string         `json:"host"`
 	PID     *int            `json:"pid"`
 	Age     *float64        `json:"age"` // seconds, by the database's clock
 	Fence   uint64          `json:"fence"`
+	Holders int             `json:"holders"`
+	Limit   *int            `json:"limit"` // of permits
+	Kept    *float64        `json:"kept"`  // seconds
 	Waiters int             `json:"waiters"`
 }
 
 func newEntry(info leasehold.Info) entry {
-	e := entry{Name: info.Name, State: info.State, Fence: info.Fence, Waiters: len(info.Waiters)}
+	e := entry{
+		Name: info.Name, State: info.State, Mode: modeOf(info), Fence: info.Fence,
+		Holders: len(info.Holders), Waiters: len(info.Waiters),
+	}
 	if h := info.Holder; h != nil {
 		e.Holder, e.Host, e.PID, e.Age = &h.Owner, &h.Host, &h.PID, seconds(h.Age)
 	}
+	if info.Limit > 0 {
+		e.Limit = &info.Limit
+	}
+	if info.Kept > 0 {
+		e.Kept = seconds(info.Kept)
+	}
 	return e
+}
+
+// How a lock is held.
+const (
+	exclusive = "exclusive"
+	shared    = "shared"
+	permits   = "permits"
+)
+
+// modeOf returns how the lock is held, or nil if it is free.
+func modeOf(info leasehold.Info) *string {
+	mode := exclusive
+	switch {
+	case info.Limit > 0:
+		mode = permits
+	case info.Shared:
+		mode = shared
+	case info.State == leasehold.Free:
+		return nil
+	}
+	return &mode
 }
 
 // seconds returns d in seconds, to the millisecond.
 func seconds(d time.Duration) *float64 {
 	s := math.Round(d.Seconds()*1000) / 1000
 	return &s
-}
-
-// details is a lock as inspect prints it.
-type details struct {
-	entry
-	App     string     `json:"app,omitempty"`
-	Since   *time.Time `json:"since,omitempty"`
-	Revoked *revoked   `json:"revoked,omitempty"`
-	Queue   []waiter   `json:"queue"` // first come first
-}
-
-type revoked struct {
-	By     string   `json:"by"`
-	Reason string   `json:"reason"`
-	Age    *float64 `json:"age"`
-}
-
-type waiter struct {
-	Owner string `json:"owner"`
-	Host  string `json:"host"`
-	PID   int    `json:"pid"`
-	App   string `json:"app"`
-}
-
-func newDetails(info leasehold.Info) details {
-	d := details{entry: newEntry(info), Queue: []waiter{}}
-	if h := info.Holder; h != nil {
-		d.App, d.Since = h.App, &h.Since
-	}
-	if m := info.Mark; m != nil {
-		d.Revoked = &revoked{By: m.By, Reason: m.Reason, Age: seconds(m.Age)}
-	}
-	for _, w := range info.Waiters {
-		d.Queue = append(d.Queue, waiter(w))
-	}
-	return d
 }
 
 func writeJSON(w io.Writer, value any) error {

@@ -13,13 +13,21 @@ import (
 var secretVariables = []string{"PGPASSWORD", "PGSSLPASSWORD"}
 
 // commandEnv returns the environment of the command: ours, with what it may want
-// to know of the lock and without the database's password. $LEASEHOLD_DB itself
+// to know of the locks and without the database's password. $LEASEHOLD_DB itself
 // stays, so that a nested "leasehold" does not fall back to another database.
-func commandEnv(env []string, j job, lock *leasehold.Lock) []string {
+func commandEnv(env []string, j job, locks []*leasehold.Lock) []string {
+	lock := locks[0]
+	var names, fences []string
+	for _, l := range locks {
+		names, fences = append(names, l.Name()), append(fences, strconv.FormatUint(l.Fence(), 10))
+	}
 	ours := []string{
 		"LEASEHOLD_NAME=" + lock.Name(),
 		"LEASEHOLD_FENCE=" + strconv.FormatUint(lock.Fence(), 10),
 		"LEASEHOLD_OWNER=" + lock.Owner(),
+		// Also if there is but one, so that no nested run sees those of the run around it.
+		"LEASEHOLD_NAMES=" + strings.Join(names, "\n"),
+		"LEASEHOLD_FENCES=" + strings.Join(fences, "\n"),
 	}
 	if j.Elect {
 		ours = append(ours, "LEASEHOLD_TERM="+strconv.FormatUint(lock.Fence(), 10))

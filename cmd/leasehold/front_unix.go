@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -84,7 +83,7 @@ func (f *front) startKeeper() error {
 		return err
 	}
 	attr := &syscall.SysProcAttr{Setpgid: true}
-	f.keeper, err = spawn(keeperName, []string{f.job.Name}, os.Environ(), []int{theirs, pageFD}, attr)
+	f.keeper, err = spawn(keeperName, f.job.Names, os.Environ(), []int{theirs, pageFD}, attr)
 	f.tree.Spare = f.keeper
 	return err
 }
@@ -188,7 +187,7 @@ func (f *front) keeperDied() int {
 	if !f.begun {
 		return fail(&failure{statusSoftware, "the process that keeps the lock died"})
 	}
-	return fail(&failure{statusLost, fmt.Sprintf("lock %q lost: the process that keeps it died; the command was ended", f.job.Name)})
+	return fail(&failure{statusLost, f.job.locks() + " lost: the keeping process died; the command was ended"})
 }
 
 // reap collects the children that ended. It reports whether there are no more.

@@ -6,17 +6,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"syscall"
 	"time"
 
-	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/cmd/leasehold/internal/proctree"
 )
 
-// keeper is the process that holds the lock and whose child the command is. All
+// keeper is the process that holds the locks and whose child the command is. All
 // fields belong to its main goroutine, which is locked to its thread: the
 // command dies with the thread that forked it (PR_SET_PDEATHSIG).
 type keeper struct {
@@ -32,7 +30,7 @@ type keeper struct {
 	cancel context.CancelCauseFunc // ends the attempt
 	quit   error                   // why it was ended
 	grants chan grant
-	grant  grant // zero until the lock is held
+	grant  grant // zero until the locks are held
 
 	start    *os.File // one byte lets the command begin
 	ended    bool     // the command ended with status
@@ -45,7 +43,7 @@ type keeper struct {
 }
 
 // keeperMain is the keeper's process. Arguments: the descriptors of the link and
-// of the page, and the lock's name, which is for people who read ps.
+// of the page, and the locks' names, which are for people who read ps.
 func keeperMain(args []string) int {
 	runtime.LockOSThread()
 	k, err := newKeeper(args)
@@ -99,7 +97,7 @@ func (k *keeper) tell(text string) { k.front.send(message{Op: opSay, Text: text}
 // errFrontDied is the reason to end when the process that the user started is gone.
 var errFrontDied = errors.New("the process that started the command died")
 
-// loop runs until the tree is dead and the lock released. The intervals of the
+// loop runs until the tree is dead and the locks released. The intervals of the
 // tick are short against that between two renewals.
 func (k *keeper) loop() {
 	tick := time.NewTicker(max(k.job.TTL/20, 5*time.Millisecond))
@@ -116,14 +114,14 @@ func (k *keeper) loop() {
 			k.obey(m)
 		case g := <-k.grants:
 			if g.err == nil && k.quit != nil {
-				g.close(quickClose)
+				g.forgo(quickClose)
 				g.err = k.quit
 			}
 			if g.err != nil {
 				k.report(exitOf(g.err, k.job))
 				return
 			}
-			lost = g.lock.Context().Done()
+			lost = g.any.Done()
 			k.begin(g)
 		case <-lost:
 			lost = nil
@@ -136,7 +134,7 @@ func (k *keeper) loop() {
 		case <-k.alarm.C:
 			k.watchDeadline()
 		}
-		if k.grant.lock != nil && k.reap() {
+		if k.grant.granted() && k.reap() {
 			k.finish()
 			return
 		}
@@ -163,7 +161,7 @@ func (k *keeper) giveUp(reason error) {
 // left to be told.
 func (k *keeper) frontDied() {
 	k.giveUp(errFrontDied)
-	if k.grant.lock != nil {
+	if k.grant.granted() {
 		k.end(errFrontDied, 0)
 	}
 }
@@ -196,22 +194,14 @@ func (k *keeper) report(status int, text string) {
 	k.front.send(message{Op: opExit, Status: status, Text: text})
 }
 
-// finish gives the lock back, now that nobody is left who could rely on it.
+// finish gives the locks back, now that nobody is left who could rely on it.
 func (k *keeper) finish() {
 	k.page.deadline.Store(0)
 	if k.lost != nil {
 		k.grant.close(quickClose)
-		k.report(statusLost, fmt.Sprintf("lock %q lost: %v; the command was ended", k.job.Name, reasonOf(k.lost)))
+		k.report(statusLost, lossLine(k.lost, k.job))
 		return
 	}
 	k.grant.close(k.job.TTL)
 	k.report(k.status, "")
-}
-
-// reasonOf returns why a lock was lost, without what the line says anyway.
-func reasonOf(err error) error {
-	if lost, ok := errors.AsType[*leasehold.LostError](err); ok {
-		return lost.Reason
-	}
-	return err
 }

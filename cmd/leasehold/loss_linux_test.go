@@ -324,7 +324,7 @@ func TestList(t *testing.T) {
 			t.Fatalf("ls lists %v", entries)
 		}
 		free, busy := entries[0], entries[1]
-		keys := []string{"name", "state", "holder", "host", "pid", "age", "fence", "waiters"}
+		keys := []string{"name", "state", "mode", "holder", "host", "pid", "age", "fence", "holders", "limit", "kept", "waiters"}
 		for _, e := range entries {
 			for _, key := range keys {
 				if _, ok := e[key]; !ok || len(e) != len(keys) {
@@ -391,6 +391,21 @@ func TestVersionAndCompletion(t *testing.T) {
 	for _, kind := range []string{"bash", "zsh", "fish", "powershell"} {
 		if r := quick(t, "", "completion", kind); r.status() != 0 || !strings.Contains(r.out.String(), "leasehold") {
 			t.Errorf("completion %s: status %d", kind, r.status())
+		}
+	}
+	for typed, offered := range map[string][]string{
+		"run --":            {"--shared", "--permits", "--min-hold", "--wait"},
+		"run --permits ":    {":4"}, // no files
+		"run --db-file ":    {":0"}, // files
+		"revoke name --fen": {"--fence"},
+		"revoke ":           {":4"},
+		"migrate --grace ":  {"on", "off", ":4"},
+	} {
+		r := quick(t, "", append([]string{"__complete"}, strings.Split(typed, " ")...)...)
+		for _, want := range offered {
+			if !strings.Contains(r.out.String(), want) {
+				t.Errorf("%q is completed by %q, which lacks %q", typed, r.out.String(), want)
+			}
 		}
 	}
 }

@@ -12,11 +12,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
+const listHelp = `List the locks whose names begin with PREFIX, free ones too.
+
+STATE is free, held, shared, permits n/limit, or kept: nobody holds the lock, and it
+stays taken for a minimum hold. "revoked" is held yet and to be given up, "expired" has
+a holder who is gone. Of several holders the first is shown, with the number of others;
+"leasehold inspect" shows all. FENCE is that of the last grant.`
+
 func newList(db *databaseFlags) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls [PREFIX]",
 		Short: "List the locks whose names begin with PREFIX",
+		Long:  listHelp,
 		Args:  atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withClient(cmd, db, func(ctx context.Context, client *leasehold.Client) error {
@@ -55,9 +63,29 @@ func writeTable(w io.Writer, entries []entry) error {
 			holder, host = oneLine(*e.Holder), oneLine(*e.Host)
 			pid, age = strconv.Itoa(*e.PID), shortAge(*e.Age)
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", oneLine(e.Name), e.State, holder, host, pid, age, e.Fence, e.Waiters)
+		if e.Holders > 1 {
+			holder += fmt.Sprintf(" +%d", e.Holders-1)
+		}
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n", oneLine(e.Name), e.state(), holder, host, pid, age, e.Fence, e.Waiters)
 	}
 	return out.Flush()
+}
+
+// state says for people how the lock is held, and what is the matter with that.
+func (e entry) state() string {
+	how := ""
+	switch {
+	case e.Limit != nil:
+		how = fmt.Sprintf("permits %d/%d", e.Holders, *e.Limit)
+	case e.Holders > 0 && *e.Mode == shared:
+		how = shared
+	default:
+		return string(e.State)
+	}
+	if e.State == leasehold.Revoked || e.State == leasehold.Expired {
+		how += ", " + string(e.State)
+	}
+	return how
 }
 
 // shortAge rounds an age so that it can be read at a glance.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/leaseholdgo/leasehold"
@@ -8,6 +10,20 @@ import (
 )
 
 const runHelp = `Run COMMAND while holding the lock NAME, waiting for it if need be.
+
+Of several NAMEs it holds all, each in the way that the flags say. They are taken one
+after the other in an order that does not depend on the command line, so that runs do
+not block one another for ever. With --try, if one cannot be had none is kept.
+
+With --shared others may hold the lock shared at the same time, and nobody alone: for
+readers beside a writer who runs without --shared. With --permits N the name is one
+that N may hold at once. All who use a name must give the same N: whoever does
+not is refused, with status 64. Neither passes those who wait already.
+
+With --min-hold the lock stays taken for that long after it was obtained, also if the
+command ends sooner or this host dies: for a job that is started on many hosts by
+clocks that differ, with --try. The time counts only if the command was started; it
+does not bound how long the command runs. "leasehold revoke" ends it.
 
 The command never outlives the lock. If the lock is about to be lost, because the
 database cannot be reached, every process of the command gets SIGTERM at the
@@ -20,10 +36,12 @@ the command's own process only.
 
 The command finds LEASEHOLD_NAME, LEASEHOLD_FENCE and LEASEHOLD_OWNER in its
 environment, and no password of the database: LEASEHOLD_DB loses its password,
-PGPASSWORD and PGSSLPASSWORD are removed.
+PGPASSWORD and PGSSLPASSWORD are removed. Of several names LEASEHOLD_NAME and
+LEASEHOLD_FENCE are the first; LEASEHOLD_NAMES and LEASEHOLD_FENCES hold all, one a
+line, as they were given. If one of the locks is lost, so is the command.
 
 Exit status: the command's own, 128+n if signal n ended it, or
-   64  mistake on the command line
+   64  mistake on the command line, or the name is in use with other permits
    69  database unreachable
    70  internal error
    75  the lock was not obtained (or that of -E)
@@ -35,10 +53,10 @@ Exit status: the command's own, 128+n if signal n ended it, or
 func newRun(db *databaseFlags, status *int) *cobra.Command {
 	j := job{}
 	cmd := &cobra.Command{
-		Use:     "run [flags] NAME -- COMMAND [ARG...]",
+		Use:     "run [flags] NAME... -- COMMAND [ARG...]",
 		Short:   "Run a command while holding a lock",
 		Long:    runHelp,
-		Example: "  leasehold run nightly -- ./backup.sh\n  leasehold run --try nightly -- ./backup.sh",
+		Example: "  leasehold run nightly -- ./backup.sh\n  leasehold run --try nightly -- ./backup.sh\n  leasehold run --permits 3 uploads -- ./upload.sh",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := j.complete(cmd, args, db); err != nil {
 				return err
@@ -50,6 +68,9 @@ func newRun(db *databaseFlags, status *int) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&j.Try, "try", false, "do not wait: exit with 75 if somebody else holds the lock")
 	flags.DurationVar(&j.Wait, "wait", 0, "wait for the lock this `long` at most (default for ever)")
+	flags.BoolVar(&j.Shared, "shared", false, "let others hold the lock shared too")
+	flags.IntVar(&j.Permits, "permits", 0, "let `N` hold the name at once")
+	flags.DurationVar(&j.MinHold, "min-hold", 0, "keep the lock taken this `long` at least, even if the command ends sooner")
 	flags.DurationVar(&j.TTL, "ttl", leasehold.DefaultTTL, "how `long` the lock outlives an unreachable holder")
 	flags.DurationVar(&j.StopTimeout, "stop-timeout", 0, "`time` between SIGTERM and SIGKILL (default a fifth of the TTL)")
 	flags.StringVar(&j.Owner, "owner", "", "who holds the lock, for people (default the user's name)")
@@ -82,14 +103,26 @@ func (j *job) readArgs(cmd *cobra.Command, args []string) error {
 		return misused("%[1]s needs a NAME: leasehold %[1]s NAME -- COMMAND [ARG...]", cmd.Name())
 	case dash < 0:
 		return misused("%[1]s needs -- between NAME and COMMAND: leasehold %[1]s NAME -- COMMAND [ARG...]", cmd.Name())
-	case dash > 1:
+	case dash > 1 && j.Elect:
 		return misused("%s takes one NAME: unexpected argument %q before --", cmd.Name(), args[1])
-	case len(args) == 1:
+	case len(args) == dash:
 		return misused("%s needs a COMMAND after --", cmd.Name())
 	}
-	j.Name, j.Args = args[0], args[1:]
-	if err := leasehold.CheckName(j.Name); err != nil {
-		return misused("%v", err)
+	j.Names, j.Args = args[:dash], args[dash:]
+	return checkNames(j.Names)
+}
+
+func checkNames(names []string) error {
+	for i, name := range names {
+		if err := leasehold.CheckName(name); err != nil {
+			return misused("%v", err)
+		}
+		if slices.Contains(names[:i], name) {
+			return misused("the NAME %q occurs twice", name)
+		}
+		if len(names) > 1 && strings.Contains(name, "\n") {
+			return misused("the NAME %q has a line break: such a one can be had only alone", name)
+		}
 	}
 	return nil
 }
@@ -110,6 +143,9 @@ func (j *job) checkFlags(cmd *cobra.Command) error {
 	case set("owner") && (j.Owner == "" || j.Owner != printable(j.Owner)):
 		return misused("--owner %q: use 1 to %d bytes of printable text", j.Owner, maxLabel)
 	}
+	if err := j.checkModes(set); err != nil {
+		return err
+	}
 	if set("wait") && j.Wait == 0 {
 		j.Try = true
 	}
@@ -123,6 +159,22 @@ func (j *job) checkFlags(cmd *cobra.Command) error {
 	// before it is clear that one is late.
 	if j.StopTimeout < 0 || j.StopTimeout > j.TTL/2 {
 		return misused("--stop-timeout %v: use 0 to half of the TTL (%v)", j.StopTimeout, j.TTL/2)
+	}
+	return nil
+}
+
+// checkModes checks the flags that say how the locks are held.
+func (j *job) checkModes(set func(string) bool) error {
+	permits, minHold := set("permits"), set("min-hold")
+	switch {
+	case j.Shared && permits:
+		return misused("give --shared or --permits, not both")
+	case minHold && (j.Shared || permits):
+		return misused("--min-hold is for a lock that one holds alone: give it without --shared and --permits")
+	case permits && (j.Permits < 1 || j.Permits > leasehold.MaxPermits):
+		return misused("--permits %d: use 1 to %d", j.Permits, leasehold.MaxPermits)
+	case minHold && (j.MinHold <= 0 || j.MinHold%time.Millisecond != 0):
+		return misused("--min-hold %v: use whole milliseconds, at least one", j.MinHold)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -17,7 +16,7 @@ func otherRole([]string) (status int, ok bool) { return 0, false }
 // of a leasehold that was itself killed, run on.
 func runJob(j job) int { return stand(j).status }
 
-// stand waits for the lock and runs the command under it, once.
+// stand waits for the locks and runs the command under it, once.
 func stand(j job) candidacy {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -35,14 +34,14 @@ func stand(j job) candidacy {
 }
 
 func runUnder(j job, g grant) int {
-	cmd := exec.CommandContext(g.lock.Context(), j.Path, j.Args[1:]...)
+	cmd := exec.CommandContext(g.any, j.Path, j.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = commandEnv(os.Environ(), j, g.lock)
+	cmd.Env = commandEnv(os.Environ(), j, g.locks)
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
-	case lostCause(g.lock) != nil:
-		return fail(&failure{statusLost, fmt.Sprintf("lock %q lost; the command was ended", j.Name)})
+	case g.lostCause() != nil:
+		return fail(&failure{statusLost, lossLine(g.lostCause(), j)})
 	case errors.As(err, &exit):
 		return exit.ExitCode()
 	case err != nil:

@@ -47,7 +47,12 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 	long := strings.Repeat("n", 1025)
 	for _, args := range [][]string{
 		{"run"}, {"run", "name"}, {"run", "name", "--"}, {"run", "name", "true"}, {"run", "--", "true"},
-		{"run", "a", "b", "--", "true"}, {"run", "", "--", "true"}, {"run", long, "--", "true"},
+		{"run", "a", "a", "--", "true"}, {"run", "a", "", "--", "true"}, {"run", "a", "b\nc", "--", "true"}, {"run", "a", "b", "--"},
+		{"run", "--shared", "--permits", "2", "name", "--", "true"}, {"run", "--permits", "0", "name", "--", "true"},
+		{"run", "--permits", "10001", "name", "--", "true"}, {"run", "--permits", "-1", "name", "--", "true"},
+		{"run", "--min-hold", "0s", "name", "--", "true"}, {"run", "--min-hold", "1us", "name", "--", "true"},
+		{"run", "--min-hold", "1s", "--shared", "name", "--", "true"}, {"run", "--min-hold", "1s", "--permits", "2", "name", "--", "true"},
+		{"run", "", "--", "true"}, {"run", long, "--", "true"},
 		{"run", "a\xff", "--", "true"}, {"run", "--bogus", "name", "--", "true"},
 		{"run", "--ttl", "soon", "name", "--", "true"}, {"run", "--ttl", "1ms", "name", "--", "true"},
 		{"run", "--try", "--wait", "1s", "name", "--", "true"}, {"run", "--wait", "-1s", "name", "--", "true"},
