@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/leaseholdgo/leasehold/faults/internal/client"
 	"github.com/leaseholdgo/leasehold/faults/internal/cluster"
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 )
@@ -31,7 +30,7 @@ func (t *trial) provide(ctx context.Context) error {
 	if err := t.reopen(ctx); err != nil {
 		return err
 	}
-	return t.database.Prepare(ctx, client.Names(hot, t.clients))
+	return t.database.Prepare(ctx, t.names())
 }
 
 // schema is where the tables are: in somebody else's database, where nobody else

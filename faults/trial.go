@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/check"
@@ -23,6 +24,15 @@ import (
 
 // hot are the names that all processes fight for.
 var hot = []string{"hot/a", "hot/b", "hot/c"}
+
+// modes are the names that are used in other ways.
+func (t *trial) modes() []string {
+	return slices.DeleteFunc(client.Modes(), func(name string) bool {
+		return t.scene.steps > t.ttl && slices.Contains(client.SteadyModes(), name)
+	})
+}
+
+func (t *trial) names() []string { return client.Names(hot, t.modes(), t.clients) }
 
 // trial is one scene for some time.
 type trial struct {
@@ -102,7 +112,7 @@ func (t *trial) work(ctx context.Context, d time.Duration) (err error) {
 	f, err := fleet.Start(fleet.Config{
 		Places: t.clients, History: t.history, URL: t.address,
 		Client: client.Config{
-			Database: t.config, Directory: t.dir, Seed: t.seed, Hot: hot,
+			Database: t.config, Directory: t.dir, Seed: t.seed, Hot: hot, Modes: t.modes(),
 			TTL: t.ttl, Tolerance: t.scene.tolerance,
 		},
 	})
@@ -152,7 +162,7 @@ func (t *trial) judge(ctx context.Context) (r result, err error) {
 	if err := t.reopen(ctx); err != nil {
 		return r, t.inContext(err)
 	}
-	left, err := remains.Read(ctx, t.database, client.Names(hot, t.clients), t.ttl)
+	left, err := remains.Read(ctx, t.database, t.names(), client.Simply, t.ttl)
 	if err != nil {
 		return r, t.inContext(err)
 	}

@@ -23,7 +23,7 @@ type Config struct {
 	// Duration of the work. The run takes up to ten TTLs more. Defaults to 20 s.
 	Duration time.Duration
 
-	// Clients is how many there are; each works in five goroutines. Defaults to 4.
+	// Clients is how many there are; each works in eight goroutines. Defaults to 4.
 	Clients int
 
 	// Seed of what clients and faults do. 0, the default: a random one.

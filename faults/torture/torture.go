@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/check"
+	"github.com/leaseholdgo/leasehold/faults/internal/client"
 	"github.com/leaseholdgo/leasehold/faults/internal/draw"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
 	"github.com/leaseholdgo/leasehold/faults/internal/remains"
@@ -82,7 +83,7 @@ func Run(ctx context.Context, cfg Config) (r Report, err error) {
 
 // judge looks at what is left, and at the history.
 func (t *trial) judge(ctx context.Context, worked time.Duration) (r Report, err error) {
-	left, err := remains.Read(ctx, t.database, t.names(), t.TTL)
+	left, err := remains.Read(ctx, t.database, t.names(), client.Simply, t.TTL)
 	if err != nil {
 		return r, fmt.Errorf("looking at what is left: %w", err)
 	}

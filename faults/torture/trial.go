@@ -58,7 +58,7 @@ func (t *trial) provide(ctx context.Context) (err error) {
 // outside is the place of those that no fault touches.
 const outside = -1
 
-func (t *trial) names() []string { return client.Names(hot, t.Clients) }
+func (t *trial) names() []string { return client.Names(hot, client.Modes(), t.Clients) }
 
 func (t *trial) remove() error {
 	var errs []error
@@ -115,7 +115,7 @@ func (t *trial) client(ctx context.Context, place int) (err error) {
 	return client.Run(ctx, client.Config{
 		Database: database.Config{Kind: t.arena.kind()},
 		Process:  process, Seed: t.Seed + uint64(place)<<32, TTL: t.TTL,
-		Hot: hot, Private: client.PrivateName(place),
+		Hot: hot, Private: client.PrivateName(place), Modes: client.Modes(),
 	}, db, w)
 }
 

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
@@ -20,8 +21,9 @@ func margin(ttl time.Duration) time.Duration {
 // are later than the TTL, less the margin, after a renewal that was sent at the
 // instant of the grant. (It was sent before.)
 func beliefs(events []history.Event, ttl time.Duration) (found []Violation) {
-	longest := ttl - margin(ttl) + slack
 	for _, e := range events {
+		ttl := cmp.Or(e.TTL, ttl)
+		longest := ttl - margin(ttl) + slack
 		switch {
 		case e.Kind == history.Believed && e.At > e.Limit:
 			found = append(found, violation(Belief, e.Name, "client %s, fence %d: Held was true at %v, %v after the deadline",

@@ -8,24 +8,29 @@
 //
 // # What is checked
 //
-// Beliefs in one name never overlap. A belief lasts from the return of the acquisition
+// Beliefs in one name never overlap, except those of readers who share it, and those in
+// permits up to the limit. A belief lasts from the return of the acquisition
 // to the trust deadline as the client computed it, unless the client let go, closed
 // or was killed before; a loss that it notices earlier does not shorten it. Nobody
 // says that a lock is held after its deadline, and no deadline is later than the TTL
 // less the margin after the grant.
 //
-// The history of each name is linearizable: it is that of a mutex with an owner, whose
-// fences rise.
+// The history of each name is linearizable: it is that of a lock with owners, held by one
+// alone, shared, or with permits, whose fences rise.
 //
-// First come, first served: whoever is in the queue before another one asks is granted
-// the lock before that one. While somebody waits, the lock is not held by nobody for
+// A minimum hold is kept, by the database's clock, which the fences show: so its steps need
+// no allowance.
+//
+// First come, first served, in all modes: whoever is in the queue before another one asks is granted
+// the lock before that one. While somebody waits, there is not room for one more for
 // longer than some TTLs and the faults in progress. Both for those whose lease is
 // sure to have lived, and not across a failover, which may lose the queue.
 //
 // Guarded counters are exact: no increment is lost, repeated, or written by one who
 // was not, or not any more, the holder. In a failover to an asynchronous standby,
 // and in no other, increments that were acknowledged before may be lost: the last
-// ones, none from among them, and counter and ledger agree.
+// ones, none from among them, and counter and ledger agree. A reader sees, in one guarded
+// transaction, the increments of all writers before it and of none after it.
 //
 // At the end nothing is held, queued or leased by nobody.
 package check
@@ -59,7 +64,8 @@ type Kind string
 
 // The rules.
 const (
-	// Overlap: two believed at one instant that they held the same name.
+	// Overlap: two believed at one instant that they held the same name, or more
+	// that they had a permit than there are.
 	Overlap Kind = "overlap"
 	// Linear: no order of acquisitions and ends of holds, each at some instant
 	// between its call and its return, explains what was returned.
@@ -72,11 +78,17 @@ const (
 	// Order: somebody was granted a lock who had asked for it after another was
 	// in the queue, and before that one was granted it.
 	Order Kind = "order"
-	// Wait: somebody waited for too long while nobody held the lock.
+	// Wait: somebody waited for too long while there was room.
 	Wait Kind = "wait"
-	// Counter: an increment was lost, appeared from nowhere, or was written by
-	// somebody who had let go of the lock or lost it to another.
+	// Keep: a lock was granted before a minimum hold was over.
+	Keep Kind = "minimum hold"
+	// Counter: an increment was lost, appeared from nowhere, was written by
+	// somebody who had let go of the lock or lost it to another, or was seen by a
+	// reader when it must not be.
 	Counter Kind = "counter"
+	// Refusal: an acquisition was refused, on the grounds that the name is in use in another way,
+	// though all use it in one.
+	Refusal Kind = "refusal"
 	// Ghost: something is held, queued or leased by nobody.
 	Ghost Kind = "ghost"
 )
@@ -110,8 +122,11 @@ func Run(events []history.Event, remains Remains, ttl time.Duration) []Violation
 	all = append(all, fences(grants)...)
 	all = append(all, orders(events, grants)...)
 	all = append(all, waits(events, grants, ttl)...)
+	all = append(all, keeping(events, grants)...)
 	all = append(all, beliefs(events, ttl)...)
 	all = append(all, counters(events, remains)...)
+	all = append(all, looks(events, remains)...)
+	all = append(all, refusals(events)...)
 	all = append(all, ghosts(events, remains, ttl)...)
 	slices.SortStableFunc(all, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Text, b.Text))

@@ -20,17 +20,30 @@ type key struct {
 // surely believed in it: from granted to end, which it does not include.
 type grant struct {
 	key
+	history.Terms
 	name     string
 	fence    uint64
 	lease    string
-	called   time.Duration
+	called   time.Duration // or earlier: see since
 	granted  time.Duration
 	end      time.Duration
 	released time.Duration // when Release had succeeded; never otherwise
 }
 
 func (g *grant) String() string {
-	return fmt.Sprintf("client %s, fence %d, believed from %v to %v", g.client, g.fence, g.granted, g.end)
+	return fmt.Sprintf("client %s, %sfence %d, believed from %v to %v", g.client, g.how(), g.fence, g.granted, g.end)
+}
+
+// how says how the lock is held, if not alone.
+func (g *grant) how() string {
+	switch g.Mode {
+	case history.Shared:
+		return "shared, "
+	case history.Permit:
+		return fmt.Sprintf("one of %d permits, ", g.Permits)
+	default:
+		return ""
+	}
 }
 
 func (g *grant) believed() bool { return g.granted < g.end }
@@ -42,18 +55,16 @@ func (g *grant) believed() bool { return g.granted < g.end }
 // for another reason does not shorten it: nobody may be granted a lock before the
 // deadline of its last holder.
 func collect(events []history.Event) map[string][]*grant {
-	called := map[key]time.Duration{}
+	called := since(events)
 	grants := map[key]*grant{}
 	gone := map[key]time.Duration{}
 	ended := map[string]time.Duration{} // by client or process
 	for _, e := range events {
 		k := key{e.Client, e.Op}
 		switch e.Kind {
-		case history.Called:
-			called[k] = e.At
 		case history.Granted:
 			grants[k] = &grant{
-				key: k, name: e.Name, fence: e.Fence, lease: e.Lease,
+				key: k, Terms: e.Terms, name: e.Name, fence: e.Fence, lease: e.Lease,
 				called: called[k], granted: e.At, end: e.Until, released: never,
 			}
 		case history.Believed:
@@ -89,6 +100,7 @@ type Hold struct {
 	Client               string
 	Op                   uint64
 	Name                 string
+	Mode                 history.Mode
 	Fence                uint64
 	Called, Granted, End time.Duration // as in a history
 }
@@ -97,7 +109,7 @@ type Hold struct {
 func Holds(events []history.Event) (all []Hold) {
 	for _, list := range collect(events) {
 		for _, g := range list {
-			all = append(all, Hold{g.client, g.op, g.name, g.fence, g.called, g.granted, g.end})
+			all = append(all, Hold{g.client, g.op, g.name, g.Mode, g.fence, g.called, g.granted, g.end})
 		}
 	}
 	slices.SortFunc(all, func(a, b Hold) int {
@@ -117,32 +129,67 @@ func before[K comparable](ended map[K]time.Duration, k K) time.Duration {
 	return never
 }
 
-// overlaps finds beliefs in the same name that overlap.
+// beside reports whether o may hold at the same time as g, as far as these two are
+// concerned.
+func (g *grant) beside(o *grant) bool {
+	return g.Mode != history.Exclusive && g.Mode == o.Mode && g.Permits == o.Permits
+}
+
+// most is how many may hold as g does at the same time.
+func (g *grant) most() int {
+	switch g.Mode {
+	case history.Shared:
+		return math.MaxInt
+	case history.Permit:
+		return g.Permits
+	default:
+		return 1
+	}
+}
+
+// overlaps finds beliefs in the same name that overlap and must not.
 func overlaps(grants map[string][]*grant) (found []Violation) {
 	for name, list := range grants {
-		var last *grant // the one believed in for the longest so far
+		var held []*grant // those believed in
 		for _, g := range list {
 			if !g.believed() {
 				continue
 			}
-			if last != nil && g.granted < last.end {
-				found = append(found, violation(Overlap, name, "%v; and %v", last, g).during(g.granted, last.end).of(last, g))
+			held = slices.DeleteFunc(held, func(o *grant) bool { return o.end <= g.granted })
+			if other := g.excluded(held); other != nil {
+				found = append(found, violation(Overlap, name, "%v; and %v", other, g).during(g.granted, other.end).of(other, g))
 			}
-			if last == nil || g.end > last.end {
-				last = g
-			}
+			held = append(held, g)
 		}
 	}
 	return found
 }
 
+// excluded returns, of those who hold, the one who keeps g out, and for the longest; nil
+// if nobody does.
+func (g *grant) excluded(held []*grant) (by *grant) {
+	fitting := 0
+	for _, o := range held {
+		if g.beside(o) {
+			fitting++
+		}
+	}
+	full := fitting >= g.most()
+	for _, o := range held {
+		if (full || !g.beside(o)) && (by == nil || o.end > by.end) {
+			by = o
+		}
+	}
+	return by
+}
+
 // fences finds fences given twice, and grants whose fence is smaller than that of a
-// grant which came surely before: one that was believed in before this one was, or
-// that returned before this one was asked for.
+// grant which came surely before: one that returned before this one was asked for, or
+// one that cannot be held beside this one, and was believed in before this one was.
 func fences(grants map[string][]*grant) (found []Violation) {
 	for name, list := range grants {
 		owner := map[uint64]*grant{}
-		var highest *grant // of those believed in so far
+		highest := map[history.Terms]*grant{} // of those believed in so far, by mode and limit
 		for _, g := range list {
 			if other := owner[g.fence]; other != nil {
 				found = append(found, violation(Fence, name, "given twice: %v; and %v", other, g).during(other.granted, g.granted).of(g))
@@ -151,11 +198,14 @@ func fences(grants map[string][]*grant) (found []Violation) {
 			if !g.believed() {
 				continue
 			}
-			if highest != nil && g.fence < highest.fence {
-				found = append(found, violation(Fence, name, "falls: %v; then %v", highest, g).during(highest.granted, g.granted).of(highest, g))
+			for _, h := range highest {
+				if g.fence < h.fence && !g.beside(h) {
+					found = append(found, violation(Fence, name, "falls: %v; then %v", h, g).during(h.granted, g.granted).of(h, g))
+				}
 			}
-			if highest == nil || g.fence > highest.fence {
-				highest = g
+			kind := history.Terms{Mode: g.Mode, Permits: g.Permits}
+			if h := highest[kind]; h == nil || g.fence > h.fence {
+				highest[kind] = g
 			}
 		}
 		found = append(found, reordered(name, list)...)

@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -11,9 +10,10 @@ import (
 )
 
 // linear checks the history of each name for linearizability (Herlihy and Wing,
-// "Linearizability", 1990) against an owner-aware, fenced mutex:
+// "Linearizability", 1990) against an owner-aware, fenced lock, which is held by one
+// alone, shared by readers, or has permits:
 //
-//   - an acquisition, between its call and its return, finds the lock free, and gets
+//   - an acquisition, between its call and its return, finds room, and gets
 //     a fence larger than any before;
 //   - the hold it began is ended once, by its owner: between the call of Release and
 //     its return; or, if the outcome of that is not known or the lock was lost, its
@@ -45,64 +45,65 @@ const (
 	giveUp = 20 * time.Second
 )
 
-// linearName checks the history of one name, so many grants at a time, cut between two fences. That
-// is exact: the model allows one order only, that of the fences, so everything in
-// one window comes before everything in the next; and a window that can be put in
-// order can be so no later than when the last of its operations has begun, which is
-// where the next one starts.
+// linearName checks the history of one name, so many grants at a time, cut between two
+// fences. That is exact: the model allows one order of grants only, that of the fences,
+// so those in one window come before those in the next. The next window begins when the
+// last grant of the one before can have been made at the earliest (see schedule), with
+// those who cannot have ended by then.
 func linearName(name string, list []*grant, window int) (found []Violation) {
 	list = slices.SortedStableFunc(slices.Values(list), func(a, b *grant) int { return cmp.Compare(a.fence, b.fence) })
-	start, last := time.Duration(math.MinInt64), uint64(0)
-	for len(list) > 0 {
-		n := min(window, len(list))
-		for n < len(list) && list[n].fence == list[n-1].fence {
-			n++
-		}
-		if v := linearWindow(name, list[:n], start, last); v != nil {
+	plan, found := schedule(name, list)
+	if len(found) > 0 {
+		return found
+	}
+	for i := 0; i < len(plan); i += window {
+		if v := linearWindow(name, plan, i, min(i+window, len(plan))); v != nil {
 			found = append(found, *v)
 		}
-		for _, g := range list[:n] {
-			start, last = max(start, g.called, g.over()), g.fence
-		}
-		list = list[n:]
 	}
 	return found
 }
 
-// linearWindow checks grants, in the order of their fences, that all come after the
-// instant start and the fence last.
-func linearWindow(name string, list []*grant, start time.Duration, last uint64) *Violation {
-	var operations []porcupine.Operation
-	for _, g := range list {
-		for _, o := range g.operations() {
-			o.Call = max(o.Call, int64(start))
-			if o.Return < o.Call {
-				return unordered(name, list, start)
-			}
-			operations = append(operations, o)
-		}
+// linearWindow checks the grants from one index to another.
+func linearWindow(name string, plan []placed, from, to int) *Violation {
+	start, carried := time.Duration(0), []int(nil)
+	last := uint64(0)
+	if from > 0 {
+		start, last = plan[from-1].from, plan[from-1].fence
+		carried = plan[from-1].holding
 	}
-	switch porcupine.CheckOperationsTimeout(mutex(last), operations, giveUp) {
+	var operations []porcupine.Operation
+	for _, i := range carried {
+		operations = append(operations, plan[i].ending(i, start))
+	}
+	for i := from; i < to; i++ {
+		acquisition := porcupine.Operation{Input: operation{index: i}, Call: int64(max(plan[i].called, start)), Return: int64(plan[i].granted)}
+		operations = append(operations, acquisition, plan[i].ending(i, start))
+	}
+	switch porcupine.CheckOperationsTimeout(model(plan, from, carried, last), operations, giveUp) {
 	case porcupine.Ok:
 		return nil
 	case porcupine.Unknown:
-		v := violation(Linear, name, "the check of fences %d to %d did not end within %v", list[0].fence, list[len(list)-1].fence, giveUp)
+		v := violation(Linear, name, "the check of fences %d to %d did not end within %v", plan[from].fence, plan[to-1].fence, giveUp)
 		return &v
 	default:
-		return unordered(name, list, start)
+		first, last := plan[from].grant, plan[to-1].grant
+		v := violation(Linear, name, "no order explains the grants from %v to %v", first, last).during(first.granted, last.granted)
+		return &v
 	}
 }
 
-// operations returns the two operations of a grant.
-func (g *grant) operations() []porcupine.Operation {
-	released := g.released
-	if released < g.over() {
-		released = never // it had ended otherwise before
+// ending returns the operation that ends the hold.
+func (p placed) ending(index int, start time.Duration) porcupine.Operation {
+	return porcupine.Operation{Input: operation{index: index, end: true}, Call: int64(max(p.over(), start)), Return: int64(p.gone())}
+}
+
+// gone returns the instant by which the hold had ended.
+func (g *grant) gone() time.Duration {
+	if g.released < g.over() {
+		return never // it had ended otherwise before
 	}
-	return []porcupine.Operation{
-		{Input: operation{owner: g.key, fence: g.fence}, Call: int64(g.called), Return: int64(g.granted)},
-		{Input: operation{owner: g.key, fence: g.fence, end: true}, Call: int64(g.over()), Return: int64(released)},
-	}
+	return g.released
 }
 
 // over returns the first instant at which the hold may have ended. One that nobody
@@ -114,53 +115,51 @@ func (g *grant) over() time.Duration {
 	return g.end
 }
 
-// operation is an acquisition, or the end of a hold.
+// operation is an acquisition, or the end of a hold, of one grant of a plan.
 type operation struct {
-	owner key
-	fence uint64
+	index int
 	end   bool
 }
 
-// state is that of the mutex; the zero owner is nobody.
+// state is that of the lock: who hold it, in the order of their grants.
 type state struct {
-	owner key
-	fence uint64 // of the last grant
+	next    int    // index of the next grant
+	fence   uint64 // of the last one
+	holding []int
 }
 
-// mutex is the model; it starts free, after a grant with the fence last.
-func mutex(last uint64) porcupine.Model {
+// model is the lock; it starts with those who are carried over, after a grant with the
+// fence last.
+func model(plan []placed, from int, carried []int, last uint64) porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return state{fence: last} },
-		Step: func(from, input, _ any) (bool, any) {
-			s, o := from.(state), input.(operation)
-			if o.end {
-				return s.owner == o.owner, state{fence: s.fence}
+		Init: func() any { return state{from, last, carried} },
+		Step: func(before, input, _ any) (bool, any) {
+			s, o := before.(state), input.(operation)
+			at := slices.Index(s.holding, o.index)
+			switch {
+			case o.end && at >= 0:
+				s.holding = slices.Delete(slices.Clone(s.holding), at, at+1)
+				return true, s
+			case o.end || o.index != s.next || plan[o.index].fence <= s.fence || !room(plan, s.holding, o.index):
+				return false, s
+			default:
+				return true, state{s.next + 1, plan[o.index].fence, append(slices.Clip(s.holding), o.index)}
 			}
-			return s.owner == key{} && o.fence > s.fence, state{o.owner, o.fence}
+		},
+		Equal: func(a, b any) bool {
+			x, y := a.(state), b.(state)
+			return x.next == y.next && slices.Equal(x.holding, y.holding)
 		},
 	}
 }
 
-// unordered says what is wrong with a window: it puts each operation at the first
-// instant that it could have had, until one would come after its return.
-func unordered(name string, list []*grant, start time.Duration) *Violation {
-	at, before := start, (*grant)(nil)
-	for _, g := range list {
-		at = max(at, g.called)
-		if at > g.granted {
-			v := violation(Linear, name, "no order explains it: %v; it had returned by then, and what has smaller fences had not ended before %v (%v)", g, at, before)
-			if before == nil {
-				v = violation(Linear, name, "no order explains it: %v; it had returned by then, and what has smaller fences had not ended before %v", g, at)
-			}
-			if v = v.during(g.granted, at).of(g); before != nil {
-				v = v.of(before)
-			}
-			return &v
-		}
-		if g.over() > at {
-			at, before = g.over(), g
+// room reports whether the grant of that index may hold beside those who do.
+func room(plan []placed, holding []int, index int) bool {
+	g := plan[index].grant
+	for _, i := range holding {
+		if !g.beside(plan[i].grant) {
+			return false
 		}
 	}
-	v := violation(Linear, name, "no order explains the grants from %v to %v", list[0], list[len(list)-1]).during(list[0].granted, list[len(list)-1].granted)
-	return &v
+	return len(holding) < g.most()
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/faults/internal/history"
 )
 
 const ms = time.Millisecond
@@ -121,5 +123,42 @@ func TestLongHistory(t *testing.T) {
 	list[window-1].released = never
 	if found := linearName("n", list, window); len(found) != 1 || !strings.Contains(found[0].Text, "fence 501") {
 		t.Errorf("a flaw at a seam: %v", found)
+	}
+}
+
+// TestScheduleIsExact compares the place of each grant with what porcupine finds, on
+// random histories of readers, writers and permits.
+func TestScheduleIsExact(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 4))
+	verdicts := map[bool]int{}
+	for n := range 600 {
+		list := random(r, 7)
+		for i, g := range list {
+			switch {
+			case n%2 == 0:
+				g.Terms = history.Terms{Mode: history.Permit, Permits: 2}
+			case i%3 > 0:
+				g.Terms = history.Terms{Mode: history.Shared}
+			}
+			if r.IntN(3) == 0 {
+				g.end += time.Duration(r.IntN(60)) * ms
+				g.released = max(g.released, g.end)
+			}
+		}
+		slices.SortFunc(list, func(a, b *grant) int { return cmp.Compare(a.fence, b.fence) })
+		plan, found := schedule("n", list)
+		verdicts[len(found) == 0]++
+		if whole := linearWindow("n", plan, 0, len(plan)); (whole == nil) != (len(found) == 0) {
+			t.Fatalf("porcupine: %v; placed: %v, of %v", whole, found, list)
+		}
+		for _, window := range []int{1, 2, 3} {
+			if part := linearName("n", list, window); len(found) == 0 && len(part) > 0 {
+				t.Fatalf("in windows of %d %v, of %v", window, part, list)
+			}
+		}
+	}
+	if verdicts[true] < 100 || verdicts[false] < 100 {
+		t.Errorf("it compared %d that are good and %d that are bad", verdicts[true], verdicts[false])
 	}
 }

@@ -11,6 +11,7 @@ import (
 // queued until the instant left, or until it was granted.
 type request struct {
 	key
+	history.Terms
 	name   string
 	called time.Duration
 	queued time.Duration
@@ -63,7 +64,7 @@ func inQueue(events []history.Event, grants map[string][]*grant) map[key]*reques
 			closing[e.Client] = e.At
 		case history.Queued:
 			c := called[k]
-			all[k] = &request{key: k, name: e.Name, called: c.At, queued: e.At, until: c.Until, grant: granted[k]}
+			all[k] = &request{key: k, Terms: c.Terms, name: e.Name, called: c.At, queued: e.At, until: c.Until, grant: granted[k]}
 			if g := granted[k]; g != nil {
 				all[k].left = g.granted
 			}

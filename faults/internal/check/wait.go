@@ -1,6 +1,8 @@
 package check
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
@@ -13,9 +15,13 @@ import (
 // end.
 const patience = 5
 
-// waits checks that nobody waits for too long while nobody holds the lock. Together
+// waits checks that nobody waits for too long while nobody holds the lock, or, of a name
+// with permits, fewer than there are and nobody is granted one. Together
 // with the order of grants (see orders) that bounds every wait: before it ends, those
 // ahead in the queue have had their turns, and no others.
+//
+// Names that are acquired together are left out: who holds one of them while waiting for
+// another is not in the history.
 //
 // The bound is patience times the TTL, and longer by the faults in progress: by the
 // longest of those that last, since the one who is to let go may be its victim; by
@@ -24,11 +30,14 @@ const patience = 5
 func waits(events []history.Event, grants map[string][]*grant, ttl time.Duration) (found []Violation) {
 	faults := disturbances(events)
 	for name, requests := range queuedRequests(events, grants) {
+		if requests[0].Parts > 0 {
+			continue
+		}
 		for _, gap := range gaps(grants[name], patience*ttl) {
 			for _, r := range requests {
 				from, to := max(gap.from, r.queued), min(gap.to, r.left)
 				if limit := patience*ttl + faults.allow(from, to, ttl); to-from > limit {
-					found = append(found, violation(Wait, name, "client %s waited from %v until %v, and nobody held it from %v to %v, for %v; the limit is %v",
+					found = append(found, violation(Wait, name, "client %s waited from %v until %v, and there was room from %v to %v, for %v; the limit is %v",
 						r.client, r.queued, r.left, from, to, to-from, limit).during(from, to))
 					break
 				}
@@ -42,18 +51,27 @@ func waits(events []history.Event, grants map[string][]*grant, ttl time.Duration
 // a primary, and leases that it does not know have ended.
 const pausing = 20 * time.Second
 
-// gaps returns the spans, longer than that, in which nobody believes in a lock. grants
-// are in the order of granted.
+// gaps returns the spans, longer than that, without a grant, in which nobody believes in a
+// lock and none keeps it taken; of a name with permits, in which fewer do than there are.
+// grants are in the order of granted.
 func gaps(grants []*grant, longer time.Duration) (all []span) {
+	places := 1
+	if len(grants) > 0 && grants[0].Mode == history.Permit {
+		places = grants[0].Permits
+	}
+	room := make([]time.Duration, places) // when those who believe for the longest end, the last one first
 	last := time.Duration(0)
 	add := func(to time.Duration) {
-		if to-last > longer {
-			all = append(all, span{last, to})
+		if from := max(last, room[places-1]); to-from > longer {
+			all = append(all, span{from, to})
 		}
 	}
 	for _, g := range grants {
 		add(g.granted)
-		last = max(last, g.end, g.granted)
+		last = g.granted
+		room = append(room, max(g.end, g.granted+g.MinHold))
+		slices.SortFunc(room, func(a, b time.Duration) int { return cmp.Compare(b, a) })
+		room = room[:places]
 	}
 	add(never)
 	return all

@@ -8,20 +8,28 @@ import (
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
 )
 
-// revoke looks who holds a name, and takes it away from them.
+// revoke looks who holds a name, and takes it away from one of them, or ends what keeps it
+// taken.
 func (w *worker) revoke(ctx context.Context) {
 	name := w.anyName()
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.TTL)
 	defer cancel()
 	w.record(history.Event{Kind: history.Asked, Name: name})
 	info, err := w.client.Get(ctx, name)
-	if err != nil || info.State != leasehold.Held {
+	if err != nil {
 		return
 	}
-	e := history.Event{Kind: history.Revoking, Name: name, Fence: info.Fence}
+	fence := info.Fence
+	switch {
+	case info.State == leasehold.Held:
+		fence = info.Holders[w.r.IntN(len(info.Holders))].Fence
+	case info.State != leasehold.Kept:
+		return
+	}
+	e := history.Event{Kind: history.Revoking, Name: name, Fence: fence}
 	w.record(e)
 	e.Kind = history.Revoked
-	e.Detail = describe(w.client.Revoke(ctx, name, info.Fence, "for a test"))
+	e.Detail = describe(w.client.Revoke(ctx, name, fence, "for a test"))
 	w.record(e)
 }
 

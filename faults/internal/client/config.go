@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type Config struct {
 	Tolerance time.Duration // as of leasehold.Config; negative: no clock decides
 	Hot       []string      // names that all processes fight for
 	Private   string        // a name that only this place uses
+	Modes     []string      // names of Modes that all processes fight for
 }
 
 // variable holds a process's Config. Not an argument: those are shown to others,
@@ -58,8 +60,8 @@ func FromEnviron() (Config, bool, error) {
 }
 
 // Names returns all names that processes in that many places use.
-func Names(hot []string, places int) []string {
-	names := append([]string{}, hot...)
+func Names(hot, modes []string, places int) []string {
+	names := slices.Concat(hot, modes)
 	for place := range places {
 		names = append(names, PrivateName(place))
 	}

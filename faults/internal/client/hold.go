@@ -15,6 +15,7 @@ type hold struct {
 	*worker
 	op    uint64
 	lock  *leasehold.Lock
+	terms history.Terms
 	until time.Duration // the last deadline recorded; of the watching goroutine
 	tries int           // increments begun
 	doubt bool          // a commit's outcome is unknown
@@ -34,14 +35,14 @@ func (h *hold) work(ctx context.Context) {
 	}
 	for range 1 + h.r.IntN(2) {
 		if h.lock.Held() || h.r.IntN(2) == 0 {
-			h.increment(ctx)
+			h.touch(ctx)
 		}
 	}
 	lasting, stop := h.lock.Bind(ctx)
 	defer stop()
-	pause(lasting, length)
+	h.spend(lasting, length)
 	if h.r.IntN(4) == 0 || lasting.Err() != nil && ctx.Err() == nil {
-		h.increment(ctx)
+		h.touch(ctx)
 	}
 }
 
@@ -64,12 +65,11 @@ func (h *hold) increment(ctx context.Context) {
 		ID: fmt.Sprintf("%s/%d/%d", h.name, h.op, h.tries),
 	}
 	h.record(e)
-	think := between(h.r, 0, database.Think(h.cfg.Database.Kind))
 	outcome, err := h.database.Increment(ctx, h.lock, e.ID, func() {
 		if h.lock.Name() != h.cfg.Private && h.told() {
 			stopSelf()
 		}
-		pause(ctx, think)
+		h.think(ctx)
 	})
 	h.doubt = outcome == database.Unknown
 	e.Kind = map[database.Outcome]history.Kind{
@@ -77,6 +77,11 @@ func (h *hold) increment(ctx context.Context) {
 	}[outcome]
 	e.Detail = describe(err)
 	h.record(e)
+}
+
+// think passes some time inside a guarded transaction.
+func (h *hold) think(ctx context.Context) {
+	pause(ctx, between(h.r, 0, database.Think(h.cfg.Database.Kind)))
 }
 
 // letGo releases the lock, and sometimes goes on writing, which must fail.
@@ -92,6 +97,6 @@ func (h *hold) letGo() {
 	}
 	h.record(history.Event{Kind: history.Released, Op: h.op, Name: h.lock.Name(), Fence: h.lock.Fence(), Detail: describe(err)})
 	if h.r.IntN(20) == 0 {
-		h.increment(context.Background())
+		h.touch(context.Background())
 	}
 }

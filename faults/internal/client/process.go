@@ -87,9 +87,21 @@ func (p *process) obey(orders io.Reader) {
 // dice returns the source of randomness of one goroutine.
 func (p *process) dice(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(p.cfg.Seed, stream)) }
 
-// workers is how many goroutines work on the hot names; one more works on the
-// private name.
-const workers = 4
+const (
+	workers     = 4 // goroutines that work on the hot names
+	modeWorkers = 3 // and on those of modes
+)
+
+// tasks returns the names that each goroutine works on: the last one has the private name.
+func (c Config) tasks() (all [][]string) {
+	for range workers {
+		all = append(all, c.Hot)
+	}
+	for range min(modeWorkers, len(c.Modes)) {
+		all = append(all, c.Modes)
+	}
+	return append(all, []string{c.Private})
+}
 
 // session opens a client, works with it for a while, and closes it: mostly after
 // the work has ended, sometimes under the hands of the workers. An error means that
@@ -110,11 +122,7 @@ func (p *process) session(ctx context.Context, nth int, r *rand.Rand) error {
 	work, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	var wg sync.WaitGroup
-	for n := range workers + 1 {
-		names := p.cfg.Hot
-		if n == workers {
-			names = []string{p.cfg.Private}
-		}
+	for n, names := range p.cfg.tasks() {
 		worker := &worker{session: s, names: names, r: p.dice(uint64(nth*100 + n + 1))}
 		wg.Go(func() { worker.run(work) })
 	}

@@ -52,6 +52,9 @@ func describe(err error) string {
 	if err == nil {
 		return ""
 	}
+	if errors.Is(err, leasehold.ErrMode) {
+		return history.OtherMode
+	}
 	for _, kind := range []error{
 		leasehold.ErrLost, leasehold.ErrHeld, leasehold.ErrClosed, leasehold.ErrNotHeld,
 		leasehold.ErrUnavailable, leasehold.ErrOutcomeUnknown,

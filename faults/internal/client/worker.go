@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/leaseholdgo/leasehold"
@@ -30,25 +31,29 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// cycle makes one acquisition, and everything that follows from it.
+// cycle makes one acquisition, or several together, and everything that follows from it.
 func (w *worker) cycle(ctx context.Context) {
-	h := w.acquire(ctx)
-	if h == nil {
-		return
+	var holds []*hold
+	if name := w.wanted(); way(name) == together {
+		holds = w.acquireAll(ctx)
+	} else if h := w.acquire(ctx, name); h != nil {
+		holds = []*hold{h}
 	}
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		h.watch()
-	}()
-	h.work(ctx)
-	h.letGo()
-	<-watched
+	var watching sync.WaitGroup
+	for _, h := range holds {
+		watching.Go(h.watch)
+	}
+	for _, h := range holds {
+		h.work(ctx)
+	}
+	for _, h := range holds {
+		h.letGo()
+	}
+	watching.Wait()
 }
 
 // acquire tries, or waits for a random time; a wait may be cancelled.
-func (w *worker) acquire(ctx context.Context) *hold {
-	name := w.wanted()
+func (w *worker) acquire(ctx context.Context, name string) *hold {
 	op := w.ops.Add(1)
 	acquire := w.client.Acquire
 	patience := between(w.r, time.Millisecond, 3*time.Second)
@@ -60,19 +65,20 @@ func (w *worker) acquire(ctx context.Context) *hold {
 	case 3: // waits for as long as the session lasts
 		patience = time.Minute
 	}
+	terms, options := w.terms(name)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	w.record(history.Event{Kind: history.Called, Op: op, Name: name, Until: deadline(ctx)})
+	w.record(history.Event{Kind: history.Called, Op: op, Name: name, Until: deadline(ctx), Terms: terms})
 	defer w.waits.begin(name, op)()
-	lock, err := acquire(ctx, name)
+	lock, err := acquire(ctx, name, options...)
 	if err != nil {
 		w.record(history.Event{Kind: history.Refused, Op: op, Name: name, Detail: describe(err)})
 		return nil
 	}
-	return w.hold(op, lock)
+	return w.hold(op, lock, terms)
 }
 
-func (w *worker) anyName() string { return w.names[w.r.IntN(len(w.names))] }
+func (w *worker) anyName() string { return pick(w.r, w.names) }
 
 // wanted returns a name to acquire: mostly one that no other worker of this client
 // waits for, so that clients wait for each other.
@@ -95,10 +101,10 @@ func deadline(ctx context.Context) time.Duration {
 }
 
 // hold records a grant.
-func (w *worker) hold(op uint64, lock *leasehold.Lock) *hold {
-	h := &hold{worker: w, op: op, lock: lock}
+func (w *worker) hold(op uint64, lock *leasehold.Lock, terms history.Terms) *hold {
+	h := &hold{worker: w, op: op, lock: lock, terms: terms}
 	b := observe(lock)
-	w.record(history.Event{Kind: history.Granted, At: b.after, Op: op, Name: lock.Name(), Fence: lock.Fence(), Lease: lock.Hold().Lease.String(), Until: b.until})
+	w.record(history.Event{Kind: history.Granted, At: b.after, Op: op, Name: lock.Name(), Fence: lock.Fence(), Lease: lock.Hold().Lease.String(), Until: b.until, Terms: terms})
 	h.until = b.until
 	return h
 }

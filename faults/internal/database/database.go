@@ -40,6 +40,11 @@ type Database interface {
 	// inside in the middle of the transaction.
 	Increment(ctx context.Context, lock *leasehold.Lock, id string, inside func()) (Outcome, error)
 
+	// Look reads the counter of the lock's name twice, in a guarded transaction whose
+	// statements each see what was committed before them, where the database has such.
+	// It calls between between the two.
+	Look(ctx context.Context, lock *leasehold.Lock, between func()) (first, second int64, err error)
+
 	// Counters returns the values.
 	Counters(ctx context.Context) (map[string]int64, error)
 

@@ -135,6 +135,24 @@ func (d pgDatabase) write(ctx context.Context, tx pgx.Tx, lock *leasehold.Lock, 
 	return err
 }
 
+func (d pgDatabase) Look(ctx context.Context, lock *leasehold.Lock, between func()) (first, second int64, err error) {
+	tx, err := d.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = tx.Commit(ctx) }() // nothing was written
+	if err := postgres.Guard(ctx, tx, lock); err != nil {
+		return 0, 0, err
+	}
+	read := d.in(`SELECT value FROM %scounter WHERE name = $1`)
+	if err := tx.QueryRow(ctx, read, lock.Name()).Scan(&first); err != nil {
+		return 0, 0, err
+	}
+	between()
+	err = tx.QueryRow(ctx, read, lock.Name()).Scan(&second)
+	return first, second, err
+}
+
 func (d pgDatabase) Counters(ctx context.Context) (map[string]int64, error) {
 	rows, _ := d.pool.Query(ctx, d.in(`SELECT name, value FROM %scounter`)) // the error comes again with the rows
 	counters := map[string]int64{}

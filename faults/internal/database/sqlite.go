@@ -79,6 +79,25 @@ func (liteDatabase) write(ctx context.Context, tx *sql.Tx, lock *leasehold.Lock,
 	return err
 }
 
+// Look shows less than on PostgreSQL: a guard keeps all other writers of the file out.
+func (d liteDatabase) Look(ctx context.Context, lock *leasehold.Lock, between func()) (first, second int64, err error) {
+	tx, err := d.db.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	if err := sqlite.Guard(ctx, tx, lock); err != nil {
+		return 0, 0, err
+	}
+	const read = `SELECT value FROM counter WHERE name = ?`
+	if err := tx.QueryRowContext(ctx, read, lock.Name()).Scan(&first); err != nil {
+		return 0, 0, err
+	}
+	between()
+	err = tx.QueryRowContext(ctx, read, lock.Name()).Scan(&second)
+	return first, second, err
+}
+
 func (d liteDatabase) Counters(ctx context.Context) (map[string]int64, error) {
 	counters := map[string]int64{}
 	var name string

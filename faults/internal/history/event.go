@@ -37,6 +37,10 @@ const (
 	Acked   Kind = "acked"   // its commit succeeded
 	Aborted Kind = "aborted" // it failed before its commit was sent
 	Unknown Kind = "unknown" // its commit failed
+
+	// Looked: a reader's guarded transaction has read the counter, twice: First and then
+	// Second.
+	Looked Kind = "looked"
 )
 
 // What the nemeses record. Client is the victim; empty: the server.
@@ -57,6 +61,29 @@ const (
 	Sync  = "sync"
 )
 
+// OtherMode is the Detail of a Refused acquisition of a name that is in use in another way.
+const OtherMode = "in use in another way"
+
+// Mode is how a lock is held.
+type Mode string
+
+// The modes.
+const (
+	Exclusive Mode = ""       // nobody else holds it
+	Shared    Mode = "shared" // others may share it
+	Permit    Mode = "permit" // others may hold permits too, up to the limit
+)
+
+// Terms are what was asked for, of a Called and a Granted. The zero Terms ask for the
+// lock alone.
+type Terms struct {
+	Mode    Mode          `json:"mode,omitempty"`
+	Permits int           `json:"permits,omitempty"`  // the limit
+	MinHold time.Duration `json:"min_hold,omitempty"` // it stays taken for so long, by the database's clock
+	TTL     time.Duration `json:"ttl,omitempty"`      // of its own lease, not kept alive; 0: that of all clients
+	Parts   int           `json:"parts,omitempty"`    // it is one of so many names that are acquired together
+}
+
 // Event is one line of a history.
 type Event struct {
 	At     time.Duration `json:"at"`
@@ -70,6 +97,9 @@ type Event struct {
 	ID     string        `json:"id,omitempty"`
 	Lease  string        `json:"lease,omitempty"`
 	Detail string        `json:"detail,omitempty"`
+	First  int64         `json:"first,omitempty"`
+	Second int64         `json:"second,omitempty"`
+	Terms
 }
 
 // Process returns the process of a client: of "3.2.1", the first client that the

@@ -16,11 +16,11 @@ import (
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 )
 
-// Read returns what is left, after a fresh client has tried to acquire every name.
-// ttl is that of all clients. It takes four times as long at the most, and what the
+// Read returns what is left, after a fresh client has tried to acquire every name, with the
+// options that simply gives for it. ttl is that of all clients. It takes four times as long at the most, and what the
 // reading takes.
-func Read(ctx context.Context, db database.Database, names []string, ttl time.Duration) (r check.Remains, err error) {
-	if r.Stuck, err = stuck(ctx, db.Store(), names, ttl); err != nil {
+func Read(ctx context.Context, db database.Database, names []string, simply func(string) []leasehold.Option, ttl time.Duration) (r check.Remains, err error) {
+	if r.Stuck, err = stuck(ctx, db.Store(), names, simply, ttl); err != nil {
 		return r, err
 	}
 	if r.Rows, err = taken(ctx, db.Store(), ttl); err != nil {
@@ -39,7 +39,7 @@ func Read(ctx context.Context, db database.Database, names []string, ttl time.Du
 
 // stuck returns the names that a fresh client cannot have within twice the TTL
 // and the tolerance, which is as long as the TTL here.
-func stuck(ctx context.Context, store driver.Store, names []string, ttl time.Duration) (stuck []string, err error) {
+func stuck(ctx context.Context, store driver.Store, names []string, simply func(string) []leasehold.Option, ttl time.Duration) (stuck []string, err error) {
 	limit, cancel := context.WithTimeout(ctx, 2*(ttl+ttl))
 	defer cancel()
 	c, err := leasehold.Open(limit, store, leasehold.Config{TTL: ttl, Owner: "fresh"})
@@ -51,7 +51,7 @@ func stuck(ctx context.Context, store driver.Store, names []string, ttl time.Dur
 	errs := make([]error, len(names))
 	for i, name := range names {
 		wg.Go(func() {
-			lock, err := c.Acquire(limit, name)
+			lock, err := c.Acquire(limit, name, simply(name)...)
 			if err == nil {
 				err = lock.Close()
 			}
@@ -67,7 +67,8 @@ func stuck(ctx context.Context, store driver.Store, names []string, ttl time.Dur
 	return stuck, ctx.Err()
 }
 
-// taken returns the names whose row names a holder or a waiter, with what it says.
+// taken returns the names whose row names a holder or a waiter, is kept, or has a limit, with
+// what it says.
 func taken(ctx context.Context, store driver.Store, ttl time.Duration) (map[string]string, error) {
 	conn, err := store.Connect(ctx, driver.Settings{TTL: ttl})
 	if err != nil {
@@ -79,7 +80,7 @@ func taken(ctx context.Context, store driver.Store, ttl time.Duration) (map[stri
 	}
 	taken := map[string]string{}
 	for _, l := range view.Locks {
-		if l.Held() || len(l.Queue) > 0 {
+		if l.Held() || len(l.Queue) > 0 || l.Kept > 0 || l.Limit != 0 {
 			taken[l.Name] = describe(l, view)
 		}
 	}
@@ -96,8 +97,14 @@ func describe(l driver.Lock, view driver.View) string {
 		return fmt.Sprintf("lease %v of %s, beat %d, renewed %v ago", p.Lease, lease.Owner, lease.Beat, lease.Age)
 	}
 	text := "held by nobody"
-	if l.Held() {
-		text = fmt.Sprintf("held for %v under fence %d by %s, marked: %t", l.Age, l.Fence, who(l.Holder), l.Mark != nil)
+	if l.Kept > 0 {
+		text += fmt.Sprintf(", kept for %v", l.Kept)
+	}
+	if l.Limit != 0 {
+		text += fmt.Sprintf(", with %d permits", l.Limit)
+	}
+	for g := range l.Grants() {
+		text += fmt.Sprintf("; held for %v under fence %d by %s, marked: %t", g.Age, g.Fence, who(g.Place), g.Mark != nil)
 	}
 	for _, p := range l.Queue {
 		text += "; waiting: " + who(p.Place)
