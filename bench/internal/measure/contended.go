@@ -82,7 +82,7 @@ func (e *Env) takeContended4x4(ctx context.Context) (results []Result, err error
 			return totalOf(counts) / length.Seconds(), err
 		}}
 	}
-	reached, err := e.contest(ctx, e.rounds(4, 10), []contestant{turn(4), turn(1)})
+	reached, err := e.contest(ctx, e.rounds(3, 10), []contestant{turn(4), turn(1)})
 	if err != nil {
 		return nil, err
 	}

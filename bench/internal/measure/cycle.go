@@ -32,10 +32,7 @@ func cycles(quick bool, n int, names ...string) Family {
 }
 
 func (e *Env) takeCycles(ctx context.Context, n int, servers []server.Kind) (results []Result, err error) {
-	a := &arena{env: e, goroutines: n, floors: map[string]int{}, window: e.window(300*time.Millisecond, time.Second)}
-	if e.Quick && n > 32 {
-		a.window = 250 * time.Millisecond // there are more sides
-	}
+	a := &arena{env: e, goroutines: n, floors: map[string]int{}, window: e.window(250*time.Millisecond, time.Second)}
 	defer func() { err = errors.Join(err, a.close()) }()
 	if err := a.open(ctx, servers); err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ func (e *Env) takeHandovers(ctx context.Context) (results []Result, err error) {
 
 	var ours, theirs []float64 // the rounds' medians
 	for range e.rounds(10, 20) {
-		mine, least, err := alternate(ctx, e.pick(20, 50), pair.handOver, floor.handOver)
+		mine, least, err := alternate(ctx, e.pick(15, 50), pair.handOver, floor.handOver)
 		if err != nil {
 			return nil, err
 		}

@@ -33,7 +33,7 @@ func (e *Env) takeSQLite(ctx context.Context) (results []Result, err error) {
 	}
 	defer func() { err = errors.Join(err, floor.Close()) }()
 
-	window := e.window(300*time.Millisecond, time.Second)
+	window := e.window(200*time.Millisecond, time.Second)
 	turn := func(name string, do cycle) contestant {
 		return contestant{name, func(ctx context.Context) (float64, error) { return rate(ctx, 1, window, do) }}
 	}
