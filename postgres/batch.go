@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -76,7 +77,7 @@ func (t *turn) giveUp(ctx context.Context, calls []*call) {
 			r.outcome = driver.Busy
 		case why == nil && !t.conn.locked[r.Name]:
 			t.alone(ctx, r)
-			if why = classify(r.err); why == nil || refused(why) {
+			if why = classify(r.err); why == nil || refused(why) || driver.IsPermanent(why) {
 				why = errLocked
 			}
 			r.err = classify(r.err)
@@ -187,10 +188,7 @@ func (t *turn) granted(rows pgx.Rows, calls []*call, done map[*call]bool) error 
 			return err
 		}
 		row.age = new(int64)
-		var err error
-		if r.reply.Lock, err = row.lock(); err != nil {
-			return err
-		}
+		r.reply.Lock, r.err = row.lock() // damage concerns this one only
 	}
 	return rows.Err()
 }
@@ -230,19 +228,19 @@ func (t *turn) rest(ctx context.Context, calls []*call) (open []*call, err error
 			Query(func(rows pgx.Rows) error { return t.inserted(rows, acquisitions.calls, done) })
 	}
 	var view driver.View
-	batch.Queue(t.sql.readNames, all.names).Query(func(rows pgx.Rows) (err error) {
-		view, err = collect(rows)
-		return err
+	var damage error // of one of the rows
+	batch.Queue(t.sql.readNames, all.names).Query(func(rows pgx.Rows) error {
+		view, damage = collect(rows)
+		return nil
 	})
-	err = t.session.SendBatch(ctx, &batch).Close()
-	if driver.IsPermanent(err) { // a damaged row: it concerns one of them
-		t.each(ctx, calls)
-		return nil, nil
-	}
-	if err != nil {
+	if err := t.session.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, err
 	}
 	t.made(done)
+	if damage != nil {
+		t.each(ctx, slices.DeleteFunc(calls, func(r *call) bool { return done[r] }))
+		return nil, nil
+	}
 	rows := make(map[string]driver.Lock, len(view.Locks))
 	for _, l := range view.Locks {
 		rows[l.Name] = l
@@ -292,9 +290,11 @@ func (t *turn) conclude(ctx context.Context, r *call, row driver.Lock, view driv
 		t.each(ctx, []*call{r})
 	case r.release:
 		r.outcome = driver.Busy
+	case named && !alive:
+		r.err = driver.ErrLeaseGone
 	case named, row.Held() && !r.wait && row.Plain():
 		r.reply = driver.Reply{Lock: row, Epoch: view.Epoch}
-	case !row.Plain() || named && !alive:
+	case !row.Plain():
 		t.each(ctx, []*call{r})
 	case view.Epoch != uint64(t.session.epoch):
 		t.session.epoch = 0
