@@ -24,8 +24,9 @@ type locked struct {
 	now    time.Time // by the server's clock
 	number uint64    // of the epoch
 	on     standing
-	alive  bool      // the lease asked about is there
-	notice driver.ID // the lease whose notice is to be raised; zero: none
+	alive  bool         // the lease asked about is there
+	notice driver.ID    // the lease whose notice is to be raised; zero: none
+	asks   driver.Place // who gets the reply, and is not notified; zero: nobody
 }
 
 // transition has decide change the row of name, and writes what it reports to have
@@ -99,6 +100,9 @@ func (t *turn) complete(ctx context.Context, row *locked, decide func(*locked) (
 	}
 	t.wrote()
 	for _, g := range granted {
+		if g.Place == row.asks {
+			continue
+		}
 		lease, ticket := [16]byte(g.Lease), [16]byte(g.Ticket)
 		t.untold = append(t.untold, grant{row.lock.Name, &lease, &ticket, int64(g.Fence)})
 	}
@@ -184,6 +188,7 @@ func (t *turn) acquireSlowly(ctx context.Context, r *call) (driver.Reply, error)
 			if !row.alive {
 				return false, driver.ErrLeaseGone
 			}
+			row.asks = r.Place()
 			changed, err := machine.Acquire(&row.lock, r.Attempt, r.wait, row.now)
 			if err == nil && changed && (!row.on.same || !row.on.granting) {
 				return false, errBusy // nobody queues either
