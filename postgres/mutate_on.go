@@ -21,9 +21,9 @@ const nap = `(SELECT pg_sleep(0.4)) AS nap, `
 const (
 	risingFence = `greatest(l.fence + 1, (date_part('epoch', clock_timestamp()) * 1000000)::bigint)`
 	staleFence  = `(date_part('epoch', statement_timestamp()) * 1000000)::bigint`
-	clearsDead  = `seen.holder_lease = ANY ($2::uuid[]) OR seen.fence = $3 AND seen.marked_at IS NOT NULL AS ends`
+	clearsDead  = `coalesce(seen.holder_lease = ANY ($2::uuid[]), false) OR seen.fence = $3 AND seen.marked_at IS NOT NULL AS ends`
 	seesDead    = `(l.holder_lease = ANY ($2::uuid[])`
-	locksSeen   = "OR l.fence = $3 AND l.marked_at IS NOT NULL)\n    FOR NO KEY UPDATE"
+	locksSeen   = "OR l.crowd IS NOT NULL)\n    FOR NO KEY UPDATE"
 )
 
 var replacements = map[mutation.Name][]replacement{

@@ -8,6 +8,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/clock"
+	"github.com/leaseholdgo/leasehold/internal/mutation"
 )
 
 // A release that frees a lock does not wait for the disk. A crash of the server may undo
@@ -60,6 +61,9 @@ func (u *unflushed) flushed(s *session, sent time.Time) {
 
 // before returns those that were sent before the instant.
 func (u *unflushed) before(instant time.Time) []undoable {
+	if mutation.On(mutation.ForgetUnflushedReleases) {
+		return nil
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var list []undoable

@@ -36,7 +36,7 @@ func act(ctx context.Context, name mutation.Name, url, schema, times string, out
 		return fmt.Errorf("there is no scenario for %q", name)
 	}
 	chosen := scenarios[i]
-	s, err := openStage(ctx, url, schema, chosen.ttl)
+	s, err := openStage(ctx, url, schema, chosen)
 	if err != nil {
 		return err
 	}

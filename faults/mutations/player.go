@@ -26,6 +26,7 @@ type player struct {
 	client *leasehold.Client
 	cut    atomic.Bool // nothing arrives any more, in either direction
 	ops    atomic.Uint64
+	latest sync.Map // the last acquisition of each name, one at a time
 }
 
 // held is a lock in a player's hand.
@@ -56,7 +57,9 @@ func (s *stage) enter(who string) (*player, error) {
 	}
 	p.record(history.Event{Kind: history.Opened})
 	store := postgres.New(pool, postgres.Config{Schema: s.schema})
-	p.client, err = leasehold.Open(s.ctx, store, leasehold.Config{TTL: s.ttl, Owner: p.who, Tolerance: -1})
+	p.client, err = leasehold.Open(s.ctx, store, leasehold.Config{
+		TTL: s.ttl, Owner: p.who, Tolerance: -1, Observer: leasehold.Observer{Queued: p.queues},
+	})
 	return p, err
 }
 
@@ -86,28 +89,46 @@ func (p *player) record(e history.Event) {
 	p.history.Record(e)
 }
 
+// queues records that an acquisition is in the queue.
+func (p *player) queues(name string, _ int) {
+	if op, ok := p.latest.Load(name); ok {
+		p.record(history.Event{Kind: history.Queued, Op: op.(uint64), Name: name})
+	}
+}
+
 // acquire waits for the lock of that name, and try tries. Nil: it was refused.
 func (p *player) acquire(name string) *held {
-	return p.obtain(name, func(ctx context.Context) (*leasehold.Lock, error) { return p.client.Acquire(ctx, name) })
+	return p.obtain(name, 10*p.ttl, history.Terms{}, p.client.Acquire)
 }
-
 func (p *player) try(name string) *held {
-	return p.obtain(name, func(ctx context.Context) (*leasehold.Lock, error) { return p.client.TryAcquire(ctx, name) })
+	return p.obtain(name, 10*p.ttl, history.Terms{}, p.client.TryAcquire)
 }
 
-func (p *player) obtain(name string, acquire func(context.Context) (*leasehold.Lock, error)) *held {
-	ctx, cancel := context.WithTimeout(p.ctx, 10*p.ttl)
+// share waits for a lock that readers share, and keep for one with a minimum hold.
+func (p *player) share(name string) *held {
+	return p.obtain(name, 10*p.ttl, history.Terms{Mode: history.Shared}, p.client.Acquire, leasehold.Shared())
+}
+
+func (p *player) keep(name string, d time.Duration) *held {
+	return p.obtain(name, 10*p.ttl, history.Terms{MinHold: d}, p.client.Acquire, leasehold.MinHold(d))
+}
+
+type acquiring func(context.Context, string, ...leasehold.Option) (*leasehold.Lock, error)
+
+func (p *player) obtain(name string, patience time.Duration, terms history.Terms, acquire acquiring, options ...leasehold.Option) *held {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	op := p.ops.Add(1)
-	p.record(history.Event{Kind: history.Called, Op: op, Name: name})
-	lock, err := acquire(ctx)
+	p.latest.Store(name, op)
+	p.record(history.Event{Kind: history.Called, Op: op, Name: name, Terms: terms})
+	lock, err := acquire(ctx, name, options...)
 	if err != nil {
 		p.record(history.Event{Kind: history.Refused, Op: op, Name: name, Detail: err.Error()})
 		return nil
 	}
 	h := &held{player: p, op: op, lock: lock}
 	until, _ := deadline(lock)
-	h.note(history.Event{Kind: history.Granted, Until: until})
+	h.note(history.Event{Kind: history.Granted, Until: until, Lease: lock.Hold().Lease.String(), Terms: terms})
 	p.watching.Go(func() { h.watch(until) })
 	return h
 }

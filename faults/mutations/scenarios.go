@@ -17,20 +17,28 @@ type scenario struct {
 	breaks   string // what the checker says of it
 	ttl      time.Duration
 	play     func(*stage) error
+
+	settings map[string]string // of a server of its own; nil: it needs none
 }
 
 var scenarios = []scenario{
-	{mutation.NoMargin, "belief", 3 * time.Second, anyGrant},
-	{mutation.FenceOutsideLock, "fence", 3 * time.Second, slowAcquire},
-	{mutation.TakeOverByPlainUpdate, "counter", time.Second, cutInsideGuard},
-	{mutation.TakeOverFromAnybody, "overlap", 3 * time.Second, crowdAtDeadHolder},
-	{mutation.SameSnapshot, "overlap", 3 * time.Second, newLeaseDuringTakeOver},
-	{mutation.SequenceIDs, "overlap", 1500 * time.Millisecond, leaseIssuedTwice},
-	{mutation.NoGrace, "overlap", 1500 * time.Millisecond, lostGrant},
-	{mutation.IgnoreEpochAndNotice, "overlap", time.Second, deafToRevocation},
-	{mutation.GuardWithoutLease, "counter", time.Second, writeAfterExpiry},
-	{mutation.ObserverTTL, "overlap", 1500 * time.Millisecond, cutHolder},
-	{mutation.KeepSightings, "overlap", time.Second, longHold},
+	{mutation: mutation.NoMargin, breaks: "belief", ttl: 3 * time.Second, play: anyGrant},
+	{mutation: mutation.FenceOutsideLock, breaks: "fence", ttl: 3 * time.Second, play: slowAcquire},
+	{mutation: mutation.TakeOverByPlainUpdate, breaks: "counter", ttl: time.Second, play: cutInsideGuard},
+	{mutation: mutation.TakeOverFromAnybody, breaks: "overlap", ttl: 3 * time.Second, play: crowdAtDeadHolder},
+	{mutation: mutation.SameSnapshot, breaks: "overlap", ttl: 3 * time.Second, play: newLeaseDuringTakeOver},
+	{mutation: mutation.SequenceIDs, breaks: "overlap", ttl: 1500 * time.Millisecond, play: leaseIssuedTwice},
+	{mutation: mutation.NoGrace, breaks: "overlap", ttl: 1500 * time.Millisecond, play: lostGrant},
+	{mutation: mutation.IgnoreEpochAndNotice, breaks: "overlap", ttl: time.Second, play: deafToRevocation},
+	{mutation: mutation.GuardWithoutLease, breaks: "counter", ttl: time.Second, play: writeAfterExpiry},
+	{mutation: mutation.ObserverTTL, breaks: "overlap", ttl: 1500 * time.Millisecond, play: cutHolder},
+	{mutation: mutation.KeepSightings, breaks: "overlap", ttl: time.Second, play: longHold},
+	{mutation: mutation.SharedOvertakes, breaks: "order", ttl: 3 * time.Second, play: readerAfterWriter},
+	{mutation: mutation.ReleaseEndsMinHold, breaks: "minimum hold", ttl: 3 * time.Second, play: releasedEarly},
+	{
+		mutation: mutation.ForgetUnflushedReleases, breaks: "ghost", ttl: 4 * time.Second, play: crashAfterRelease,
+		settings: map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"},
+	},
 }
 
 // enterAll opens clients.

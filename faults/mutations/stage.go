@@ -16,6 +16,7 @@ import (
 	"github.com/leaseholdgo/leasehold/faults/internal/check"
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/internal/pgserver"
 )
 
 // stage is where one scenario plays: a schema of its own, its history, and the counter
@@ -25,7 +26,9 @@ type stage struct {
 	url    string
 	schema string
 	ttl    time.Duration
-	name   string // of the lock, in this round
+	name   string           // of the lock, in this round
+	stuck  []string         // names that could not be acquired, though nobody held them
+	server *pgserver.Server // of this scenario alone; nil: it has none
 
 	database database.Database
 	pool     *pgxpool.Pool // of the scenario itself
@@ -40,19 +43,25 @@ const rounds = 8
 
 func lockName(round int) string { return fmt.Sprintf("round/%d", round) }
 
-func openStage(ctx context.Context, url, schema string, ttl time.Duration) (s *stage, err error) {
-	s = &stage{ctx: ctx, url: url, schema: schema, ttl: ttl, done: make(chan struct{})}
+func openStage(ctx context.Context, url, schema string, chosen scenario) (s *stage, err error) {
+	s = &stage{ctx: ctx, url: url, schema: schema, ttl: chosen.ttl, done: make(chan struct{})}
+	if chosen.settings != nil {
+		if s.server, err = pgserver.Start(ctx, pgserver.Config{Settings: chosen.settings}); err != nil {
+			return nil, err
+		}
+		s.url = s.server.URL()
+	}
 	if s.dir, err = os.MkdirTemp("", "leasehold-mutation-"); err != nil {
 		return nil, err
 	}
 	if s.history, err = history.Create(s.dir, "0.1"); err != nil {
 		return nil, err
 	}
-	s.database, err = database.Open(ctx, database.Config{Kind: database.Postgres, URL: url, Schema: schema, Longest: ttl})
+	s.database, err = database.Open(ctx, database.Config{Kind: database.Postgres, URL: s.url, Schema: schema, Longest: s.ttl})
 	if err != nil {
 		return nil, err
 	}
-	if s.pool, err = pgxpool.New(ctx, url); err != nil {
+	if s.pool, err = pgxpool.New(ctx, s.url); err != nil {
 		return nil, err
 	}
 	var names []string
@@ -62,12 +71,15 @@ func openStage(ctx context.Context, url, schema string, ttl time.Duration) (s *s
 	return s, s.database.Prepare(ctx, names)
 }
 
-// close leaves the schema and the history to the parent, which removes them.
+// close leaves the schema, if the server is not its own, to the parent, which removes it.
 func (s *stage) close() {
 	close(s.done)
 	s.watching.Wait()
 	_ = s.history.Close()
 	_ = os.RemoveAll(s.dir)
+	if s.server != nil {
+		_ = s.server.Close() // its data are of no use any more
+	}
 }
 
 // judge returns what the checker finds in the history so far.
@@ -76,7 +88,7 @@ func (s *stage) judge() ([]check.Violation, error) {
 	if err != nil {
 		return nil, err
 	}
-	var r check.Remains
+	r := check.Remains{Stuck: s.stuck}
 	if r.Counters, err = s.database.Counters(s.ctx); err != nil {
 		return nil, err
 	}

@@ -42,6 +42,9 @@ const (
 	ServeDespiteMembers Name = "serve-despite-members"
 	// ReleaseEndsMinHold: a lock that is released passes on before its minimum hold is over.
 	ReleaseEndsMinHold Name = "release-ends-min-hold"
+	// ForgetUnflushedReleases: a release that a crash of the server may have undone is not
+	// made again.
+	ForgetUnflushedReleases Name = "forget-unflushed-releases"
 )
 
 // All returns every mutation.
@@ -50,6 +53,6 @@ func All() []Name {
 		NoMargin, FenceOutsideLock, TakeOverByPlainUpdate, TakeOverFromAnybody, SameSnapshot,
 		SequenceIDs, NoGrace, IgnoreEpochAndNotice, GuardWithoutLease, AnchorAtReceipt,
 		ReviveDeadLease, BelieveStaleGrants, BelieveMarkedGrants, ObserverTTL, KeepSightings,
-		SharedOvertakes, ServeDespiteMembers, ReleaseEndsMinHold,
+		SharedOvertakes, ServeDespiteMembers, ReleaseEndsMinHold, ForgetUnflushedReleases,
 	}
 }

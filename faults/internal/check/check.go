@@ -51,7 +51,8 @@ type Remains struct {
 	Ledger   []database.Entry
 	Owners   []string // of the leases that have a row
 
-	// Stuck are the names that a fresh client could not acquire in time.
+	// Stuck are the names that a client could not acquire in time, though no other one
+	// had them any more.
 	Stuck []string
 	// Taken are the names whose row has a holder or a queue after that.
 	Taken []string

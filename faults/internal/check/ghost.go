@@ -19,7 +19,7 @@ import (
 // lose a deletion.
 func ghosts(events []history.Event, remains Remains, ttl time.Duration) (found []Violation) {
 	for _, name := range remains.Stuck {
-		found = append(found, violation(Ghost, name, "it could not be acquired after all clients had ended"))
+		found = append(found, violation(Ghost, name, "it could not be acquired, though nobody held it any more"))
 	}
 	for _, name := range remains.Taken {
 		found = append(found, violation(Ghost, name, "it has a holder or a queue after all clients have ended: %s", cmp.Or(remains.Rows[name], "not known who")))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,18 +97,22 @@ func describe(l driver.Lock, view driver.View) string {
 		}
 		return fmt.Sprintf("lease %v of %s, beat %d, renewed %v ago", p.Lease, lease.Owner, lease.Beat, lease.Age)
 	}
-	text := "held by nobody"
+	parts := []string{"held by nobody"}
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	for g := range l.Grants() {
+		add("held for %v under fence %d by %s, marked: %t", g.Age, g.Fence, who(g.Place), g.Mark != nil)
+	}
+	if l.Held() {
+		parts = parts[1:]
+	}
 	if l.Kept > 0 {
-		text += fmt.Sprintf(", kept for %v", l.Kept)
+		add("kept for %v", l.Kept)
 	}
 	if l.Limit != 0 {
-		text += fmt.Sprintf(", with %d permits", l.Limit)
-	}
-	for g := range l.Grants() {
-		text += fmt.Sprintf("; held for %v under fence %d by %s, marked: %t", g.Age, g.Fence, who(g.Place), g.Mark != nil)
+		add("with %d permits", l.Limit)
 	}
 	for _, p := range l.Queue {
-		text += "; waiting: " + who(p.Place)
+		add("waiting: %s", who(p.Place))
 	}
-	return text
+	return strings.Join(parts, "; ")
 }
