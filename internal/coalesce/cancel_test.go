@@ -152,5 +152,6 @@ func TestABatchThatHangsEndsWithItsCallers(t *testing.T) {
 		if err := <-after; err != nil || time.Since(start) != 4*step {
 			t.Errorf("the call behind them: %v after %v", err, time.Since(start))
 		}
+		time.Sleep(linger + time.Millisecond)
 	})
 }

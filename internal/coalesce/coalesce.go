@@ -1,7 +1,7 @@
 // Package coalesce makes calls together that arrive while others are in progress.
 //
 // It does not wait for calls to arrive: one that finds nothing in progress is made at
-// once, alone, by the goroutine that asks for it. It promises nothing about the order of
+// once. It promises nothing about the order of
 // calls of different names; those of one name are made in the order in which they came.
 package coalesce
 
@@ -14,13 +14,21 @@ import (
 
 // Queue holds calls until they are made. R is a pointer to a request, into which the
 // results are written. It is safe for concurrent use.
+//
+// One goroutine makes the calls. It stays for a moment when there are none: a goroutine
+// that begins anew has to grow its stack anew, which costs as much as half of a call.
 type Queue[R comparable] struct {
-	cfg Config[R]
+	cfg    Config[R]
+	signal chan struct{} // holds one request to go on
 
 	mu      sync.Mutex // guards the fields below
-	busy    bool       // calls are in progress
+	working bool       // the goroutine is there
+	idle    bool       // and waits for a signal
 	waiting []*call[R] // not yet made, in the order in which they came
 }
+
+// linger is how long the goroutine stays without calls.
+const linger = 100 * time.Millisecond
 
 // Config says how calls are made.
 type Config[R comparable] struct {
@@ -43,7 +51,9 @@ type call[R comparable] struct {
 }
 
 // New returns an empty Queue.
-func New[R comparable](cfg Config[R]) *Queue[R] { return &Queue[R]{cfg: cfg} }
+func New[R comparable](cfg Config[R]) *Queue[R] {
+	return &Queue[R]{cfg: cfg, signal: make(chan struct{}, 1)}
+}
 
 // Do makes a call, and returns nil when its results are written. If ctx ends first it
 // returns ctx's error at once: the call may then be made or not, whatever was in one
@@ -52,35 +62,14 @@ func (q *Queue[R]) Do(ctx context.Context, request R) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c := &call[R]{ctx: ctx, request: request}
-	if q.enter(c) && q.first(c) {
-		return nil
-	}
+	c := &call[R]{ctx: ctx, request: request, done: make(chan struct{})}
+	q.enter(c)
 	select {
 	case <-c.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// enter reports whether the call may be made at once; if not, it waits.
-func (q *Queue[R]) enter(c *call[R]) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.busy {
-		q.busy = true
-		return true
-	}
-	c.done = make(chan struct{})
-	q.waiting = append(q.waiting, c)
-	return false
-}
-
-// first makes a call that found nothing in progress, and reports whether that is done.
-func (q *Queue[R]) first(c *call[R]) (done bool) {
-	defer func() { q.leave(c, done) }()
-	return len(q.cfg.Run(c.ctx, []R{c.request})) == 0
 }
 
 // Waiting reports whether calls wait to be made.
@@ -90,33 +79,51 @@ func (q *Queue[R]) Waiting() bool {
 	return len(q.waiting) > 0
 }
 
-// leave has the calls made that came meanwhile, and c if it is not done.
-func (q *Queue[R]) leave(c *call[R], done bool) {
+// enter makes sure that the call will be made.
+func (q *Queue[R]) enter(c *call[R]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !done {
-		c.done = make(chan struct{})
-		q.waiting = slices.Insert(q.waiting, 0, c)
-	}
-	q.busy = len(q.waiting) > 0
-	if q.busy {
-		go q.serve()
+	q.waiting = append(q.waiting, c)
+	switch {
+	case !q.working:
+		q.working = true
+		go q.work()
+	case q.idle:
+		q.idle = false
+		q.signal <- struct{}{}
 	}
 }
 
-// serve makes all calls that wait.
-func (q *Queue[R]) serve() {
+// work makes all calls that wait, and those that come before it has been idle for long.
+func (q *Queue[R]) work() {
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
 	for {
-		batch := q.take()
-		if len(batch) == 0 {
-			return
+		for batch := q.take(); len(batch) > 0; batch = q.take() {
+			q.run(batch)
 		}
-		q.run(batch)
+		timer.Reset(linger)
+		select {
+		case <-q.signal:
+		case <-timer.C:
+			if q.leave() {
+				return
+			}
+			<-q.signal
+		}
 	}
 }
 
-// take returns the calls to make next; none, and nothing is in progress any more, if
-// nobody waits.
+// leave reports whether the goroutine may end: no call has come.
+func (q *Queue[R]) leave() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.working = !q.idle
+	return q.idle
+}
+
+// take returns the calls to make next; none, and the next one gives a signal, if nobody
+// waits.
 func (q *Queue[R]) take() []*call[R] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -138,7 +145,7 @@ func (q *Queue[R]) take() []*call[R] {
 	}
 	clear(q.waiting[len(rest):])
 	q.waiting = rest
-	q.busy = len(batch) > 0
+	q.idle = len(batch) == 0
 	return batch
 }
 

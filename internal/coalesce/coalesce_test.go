@@ -2,18 +2,16 @@ package coalesce
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// A call that finds nothing in progress is made at once, by whoever asks for it: no
-// goroutine is started for it.
+// A call that finds nothing in progress is made at once, also when the goroutine that makes
+// it has just ended, or is about to.
 func TestACallAloneIsMadeAtOnce(t *testing.T) {
 	bubble(t, 10, func(t *testing.T, w *world) {
-		goroutines := runtime.NumGoroutine()
 		for i := range 3 {
 			if err := w.Do(t.Context(), &request{name: "a", id: i}); err != nil {
 				t.Error(err)
@@ -22,8 +20,12 @@ func TestACallAloneIsMadeAtOnce(t *testing.T) {
 				t.Errorf("call %d was made at %v", i, at)
 			}
 		}
-		if n := runtime.NumGoroutine(); n > goroutines {
-			t.Errorf("%d goroutines, before %d", n, goroutines)
+		for i, pause := range []time.Duration{linger, linger - 1, linger + 1, 10 * linger} {
+			time.Sleep(pause)
+			begin := time.Now()
+			if err := w.Do(t.Context(), &request{name: "a", id: 10 + i}); err != nil || time.Since(begin) != step {
+				t.Errorf("after %v: %v, %v", pause, time.Since(begin), err)
+			}
 		}
 	})
 }

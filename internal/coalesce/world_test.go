@@ -36,7 +36,8 @@ type batch struct {
 
 const step = time.Second
 
-// bubble runs fn in virtual time. Where goroutines are left behind, it fails.
+// bubble runs fn in virtual time. Where goroutines are left behind that linger too long, it
+// fails.
 func bubble(t *testing.T, most int, fn func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -48,6 +49,7 @@ func bubble(t *testing.T, most int, fn func(t *testing.T, w *world)) {
 			Most:     most,
 		})
 		fn(t, w)
+		time.Sleep(linger + time.Millisecond)
 	})
 }
 
