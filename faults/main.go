@@ -9,8 +9,9 @@
 // decides which faults come and what clients do, not how they interleave: a run is
 // not repeated exactly by it.
 //
-// It checks that beliefs of two holders never overlap, that fences rise and are
-// never given twice, that guarded counters are exact, that nobody believes in a
+// It checks that beliefs of holders that exclude each other never overlap, that fences
+// rise and are never given twice, that guarded counters are exact and readers see them
+// so, that minimum holds are kept, that nobody believes in a
 // lock after its deadline, and that at the end nothing is held or queued by nobody.
 // The exit status is 1 if a rule was broken; the history is then kept and its
 // place printed.

@@ -162,7 +162,7 @@ func (t *trial) judge(ctx context.Context) (r result, err error) {
 	if err := t.reopen(ctx); err != nil {
 		return r, t.inContext(err)
 	}
-	left, err := remains.Read(ctx, t.database, t.names(), client.Simply, t.ttl)
+	left, err := remains.Read(ctx, t.database, client.Whole(t.names()), t.ttl)
 	if err != nil {
 		return r, t.inContext(err)
 	}

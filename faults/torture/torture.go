@@ -83,7 +83,7 @@ func Run(ctx context.Context, cfg Config) (r Report, err error) {
 
 // judge looks at what is left, and at the history.
 func (t *trial) judge(ctx context.Context, worked time.Duration) (r Report, err error) {
-	left, err := remains.Read(ctx, t.database, t.names(), client.Simply, t.TTL)
+	left, err := remains.Read(ctx, t.database, client.Whole(t.names()), t.TTL)
 	if err != nil {
 		return r, fmt.Errorf("looking at what is left: %w", err)
 	}

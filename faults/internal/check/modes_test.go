@@ -252,3 +252,33 @@ func TestPlaceOfOneWhoGaveUp(t *testing.T) {
 		})
 	}
 }
+
+// TestOvertakenInVain: of those who can hold beside one who gave up, one may have been granted
+// the lock after it.
+func TestOvertakenInVain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		want         string
+		first, later history.Terms
+	}{
+		"a writer by a writer": {"in vain", alone, alone},
+		"a writer by a reader": {"in vain", alone, reader},
+		"a reader by a writer": {"in vain", reader, alone},
+		"a reader by a reader": {"", reader, reader},
+		"a permit by a permit": {"", permit, permit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := &trial{}
+			r.lease("0.1.1", "a", 10*ms, 900*ms)
+			r.wait(wait{client: "0.1.1", op: 2, called: 90 * ms, queued: 100 * ms, ended: 400 * ms})
+			for i := range r.events {
+				if e := &r.events[i]; e.Name == "n" && e.Kind == history.Called {
+					e.Terms = c.first
+				}
+			}
+			r.on(c.later, "1.1.1", 20, 151*ms, 160*ms)
+			r.expect(t, check.Order, c.want)
+		})
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/faults/internal/remains"
 )
 
 // The ways in which names are used; a name begins with its own, and a slash. All others
@@ -49,12 +50,16 @@ func limit(name string) int {
 	return n
 }
 
-// Simply returns the options with which a name can be acquired, like everybody does.
-func Simply(name string) []leasehold.Option {
-	if n := limit(name); n > 0 {
-		return []leasehold.Option{leasehold.Permits(n)}
+// Whole returns, for each name, how it is acquired so that nobody can hold it beside.
+func Whole(names []string) map[string]remains.Use {
+	uses := map[string]remains.Use{}
+	for _, name := range names {
+		uses[name] = remains.Use{Times: 1}
+		if n := limit(name); n > 0 {
+			uses[name] = remains.Use{Times: n, Options: []leasehold.Option{leasehold.Permits(n)}}
+		}
 	}
-	return nil
+	return uses
 }
 
 // terms draws what is asked for, of one name.
@@ -66,7 +71,7 @@ func (w *worker) terms(name string) (history.Terms, []leasehold.Option) {
 			return history.Terms{Mode: history.Shared}, []leasehold.Option{leasehold.Shared()}
 		}
 	case permits:
-		return history.Terms{Mode: history.Permit, Permits: limit(name)}, Simply(name)
+		return history.Terms{Mode: history.Permit, Permits: limit(name)}, []leasehold.Option{leasehold.Permits(limit(name))}
 	case kept:
 		d := between(w.r, ttl/100, ttl/10)
 		if w.r.IntN(10) == 0 {

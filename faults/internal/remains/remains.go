@@ -17,11 +17,17 @@ import (
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 )
 
-// Read returns what is left, after a fresh client has tried to acquire every name, with the
-// options that simply gives for it. ttl is that of all clients. It takes four times as long at the most, and what the
+// Use is how a name is acquired so that nobody can hold it beside: so many times at once.
+type Use struct {
+	Times   int
+	Options []leasehold.Option
+}
+
+// Read returns what is left, after a fresh client has tried to acquire every name so that
+// nobody holds it beside. ttl is that of all clients. It takes four times as long at the most, and what the
 // reading takes.
-func Read(ctx context.Context, db database.Database, names []string, simply func(string) []leasehold.Option, ttl time.Duration) (r check.Remains, err error) {
-	if r.Stuck, err = stuck(ctx, db.Store(), names, simply, ttl); err != nil {
+func Read(ctx context.Context, db database.Database, names map[string]Use, ttl time.Duration) (r check.Remains, err error) {
+	if r.Stuck, err = stuck(ctx, db.Store(), names, ttl); err != nil {
 		return r, err
 	}
 	if r.Rows, err = taken(ctx, db.Store(), ttl); err != nil {
@@ -40,7 +46,7 @@ func Read(ctx context.Context, db database.Database, names []string, simply func
 
 // stuck returns the names that a fresh client cannot have within twice the TTL
 // and the tolerance, which is as long as the TTL here.
-func stuck(ctx context.Context, store driver.Store, names []string, simply func(string) []leasehold.Option, ttl time.Duration) (stuck []string, err error) {
+func stuck(ctx context.Context, store driver.Store, names map[string]Use, ttl time.Duration) (stuck []string, err error) {
 	limit, cancel := context.WithTimeout(ctx, 2*(ttl+ttl))
 	defer cancel()
 	c, err := leasehold.Open(limit, store, leasehold.Config{TTL: ttl, Owner: "fresh"})
@@ -48,24 +54,32 @@ func stuck(ctx context.Context, store driver.Store, names []string, simply func(
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	var mu sync.Mutex
 	var wg sync.WaitGroup
-	errs := make([]error, len(names))
-	for i, name := range names {
+	for name, use := range names {
 		wg.Go(func() {
-			lock, err := c.Acquire(limit, name, simply(name)...)
-			if err == nil {
-				err = lock.Close()
+			if err := use.exhaust(limit, c, name); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				stuck = append(stuck, name)
 			}
-			errs[i] = err
 		})
 	}
 	wg.Wait()
-	for i, name := range names {
-		if errs[i] != nil {
-			stuck = append(stuck, name)
-		}
-	}
+	slices.Sort(stuck)
 	return stuck, ctx.Err()
+}
+
+// exhaust acquires the name as often as it can be held at once, and then releases it.
+func (u Use) exhaust(ctx context.Context, c *leasehold.Client, name string) (err error) {
+	for range u.Times {
+		lock, failed := c.Acquire(ctx, name, u.Options...)
+		if failed != nil {
+			return errors.Join(err, failed)
+		}
+		defer func() { err = errors.Join(err, lock.Close()) }()
+	}
+	return nil
 }
 
 // taken returns the names whose row names a holder or a waiter, is kept, or has a limit, with

@@ -28,11 +28,12 @@ type Result struct {
 
 // Summary counts what happened.
 type Summary struct {
-	Operations int // acquisitions asked for, releases, revocations and increments
+	Operations int // acquisitions asked for, releases, revocations, increments and looks
 	Grants     int
 	Refusals   int
 	Losses     map[string]int // by cause
 	Increments map[history.Kind]int
+	Looks      int            // guarded, of readers
 	Resolved   int            // unknown increments that the ledger has
 	Faults     map[string]int // by kind
 	Orphans    int
@@ -64,6 +65,9 @@ func Summarise(events []history.Event, remains check.Remains) Summary {
 			if e.Detail == "" {
 				s.Revoked++
 			}
+		case history.Looked:
+			s.Operations++
+			s.Looks++
 		case history.Begun:
 			s.Operations++
 			outcomes[e.ID] = history.Unknown // until it is known
@@ -97,10 +101,11 @@ func Print(out io.Writer, r Result) error {
 	row("grants", "%d (%.0f a second), %d refused", s.Grants, float64(s.Grants)/r.Worked.Seconds(), s.Refusals)
 	row("locks lost", "%s", list(s.Losses))
 	row("revocations", "%d", s.Revoked)
-	row("waits compared", "%d, the longest with nobody holding %v", s.Measures.Waits, s.Measures.Idle.Round(time.Millisecond))
+	row("waits compared", "%d, the longest with room %v", s.Measures.Waits, s.Measures.Idle.Round(time.Millisecond))
 	row("faults", "%s", list(s.Faults))
 	row("guarded increments", "%d acknowledged, %d aborted, %d of unknown outcome, of which %d stored",
 		s.Increments[history.Acked], s.Increments[history.Aborted], s.Increments[history.Unknown], s.Resolved)
+	row("guarded looks", "%d", s.Looks)
 	row("leases left by the killed", "%d", s.Orphans)
 	row("violations", "%d", len(r.Violations))
 	for _, v := range r.Violations[:min(most, len(r.Violations))] {
