@@ -202,43 +202,26 @@ func instant(raw []byte) time.Time {
 	return time.UnixMicro(year2000 + int64(number(raw))).UTC()
 }
 
-// rest makes what is rarer: first locks of a name, and cancellations. Then it looks at
+// rest makes what is rarer: cancellations, and first locks of a name. Then it looks at
 // what the rows say of the calls that are still left, and returns those that this leaves
 // open.
 func (t *turn) rest(ctx context.Context, calls []*call) (open []*call, err error) {
-	var releases, acquisitions list
-	var all list
-	for _, r := range calls {
-		all.add(r)
-		if r.release {
-			releases.add(r)
-		} else {
-			acquisitions.add(r)
-		}
+	if calls, err = t.cancel(ctx, calls); err != nil || len(calls) == 0 {
+		return nil, err
 	}
-	lease := [16]byte(calls[0].Lease)
-	var batch pgx.Batch
 	done := make(map[*call]bool, len(calls))
-	if len(releases.calls) > 0 {
-		batch.Queue(t.sql.batchCancel, releases.names, releases.tickets, lease).
-			Query(func(rows pgx.Rows) error { return cancelled(rows, releases.calls, done) })
+	view, damage, err := t.insert(ctx, calls, done)
+	if refused(err) {
+		t.each(ctx, calls)
+		return nil, nil
 	}
-	if len(acquisitions.calls) > 0 {
-		batch.Queue(t.sql.batchInsert, acquisitions.names, acquisitions.tickets, lease, t.session.epoch, t.session.timeline).
-			Query(func(rows pgx.Rows) error { return t.inserted(rows, acquisitions.calls, done) })
-	}
-	var view driver.View
-	var damage error // of one of the rows
-	batch.Queue(t.sql.readNames, all.names).Query(func(rows pgx.Rows) error {
-		view, damage = collect(rows)
-		return nil
-	})
-	if err := t.session.SendBatch(ctx, &batch).Close(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	t.made(done)
+	calls = slices.DeleteFunc(calls, func(r *call) bool { return done[r] })
 	if damage != nil {
-		t.each(ctx, slices.DeleteFunc(calls, func(r *call) bool { return done[r] }))
+		t.each(ctx, calls)
 		return nil, nil
 	}
 	rows := make(map[string]driver.Lock, len(view.Locks))
@@ -246,20 +229,65 @@ func (t *turn) rest(ctx context.Context, calls []*call) (open []*call, err error
 		rows[l.Name] = l
 	}
 	for _, r := range calls {
-		if !done[r] && !t.conclude(ctx, r, rows[r.Name], view) {
+		if !t.conclude(ctx, r, rows[r.Name], view) {
 			open = append(open, r)
 		}
 	}
 	return open, nil
 }
 
-func cancelled(rows pgx.Rows, calls []*call, done map[*call]bool) error {
+// insert makes the first locks of names, and reads the rows of all calls. Damage is an
+// error that concerns one of the rows.
+func (t *turn) insert(ctx context.Context, calls []*call, done map[*call]bool) (view driver.View, damage, err error) {
+	var all, acquisitions list
+	for _, r := range calls {
+		all.add(r)
+		if !r.release {
+			acquisitions.add(r)
+		}
+	}
+	lease := [16]byte(calls[0].Lease)
+	var batch pgx.Batch
+	if len(acquisitions.calls) > 0 {
+		batch.Queue(t.sql.batchInsert, acquisitions.names, acquisitions.tickets, lease, t.session.epoch, t.session.timeline).
+			Query(func(rows pgx.Rows) error { return t.inserted(rows, acquisitions.calls, done) })
+	}
+	batch.Queue(t.sql.readNames, all.names).Query(func(rows pgx.Rows) error {
+		view, damage = collect(rows)
+		return nil
+	})
+	err = t.session.SendBatch(ctx, &batch).Close()
+	return view, damage, err
+}
+
+// cancel takes those who wait out of the queues, and returns the calls left. It has a
+// commit of its own: a transaction that has locked rows must not wait for others, as
+// batch_insert.sql may.
+func (t *turn) cancel(ctx context.Context, calls []*call) (left []*call, err error) {
+	var releases list
+	for _, r := range calls {
+		if r.release {
+			releases.add(r)
+		}
+	}
+	if len(releases.calls) == 0 {
+		return calls, nil
+	}
+	rows, err := t.session.Query(ctx, t.sql.batchCancel, releases.names, releases.tickets, [16]byte(calls[0].Lease))
+	if err != nil {
+		return nil, err
+	}
+	done := make(map[*call]bool, len(releases.calls))
 	for rows.Next() {
-		r := calls[number(rows.RawValues()[0])-1]
+		r := releases.calls[number(rows.RawValues()[0])-1]
 		r.outcome = driver.Cancelled
 		done[r] = true
 	}
-	return rows.Err()
+	if rows.Err() != nil {
+		return nil, rows.Err()
+	}
+	t.made(done)
+	return slices.DeleteFunc(calls, func(r *call) bool { return done[r] }), nil
 }
 
 func (t *turn) inserted(rows pgx.Rows, calls []*call, done map[*call]bool) error {
