@@ -58,8 +58,9 @@ func (g *grant) obtainAll(ctx context.Context, tell func(leasehold.Info)) error 
 		if ctx.Err() != nil || !errors.Is(err, leasehold.ErrLost) {
 			return err
 		}
-		g.giveBack(g.locks, true)
+		locks := g.locks
 		g.locks = nil
+		within(quickClose, func() { g.giveBack(locks, true) })
 	}
 }
 
@@ -127,18 +128,13 @@ func (g *grant) close(limit time.Duration) { g.end(limit, false) }
 func (g *grant) forgo(limit time.Duration) { g.end(limit, true) }
 
 func (g *grant) end(limit time.Duration, unused bool) {
-	locks, done := g.locks, make(chan struct{})
+	locks := g.locks
 	g.locks = nil
-	go func() {
-		defer close(done)
+	within(limit, func() {
 		g.giveBack(locks, unused)
 		_ = g.client.Close()
 		g.store.close()
-	}()
-	select {
-	case <-done:
-	case <-time.After(limit):
-	}
+	})
 }
 
 // giveBack releases the locks, all at the same time. If they were not used it also ends
@@ -154,4 +150,17 @@ func (g *grant) giveBack(locks []*leasehold.Lock, unused bool) {
 		})
 	}
 	all.Wait()
+}
+
+// within waits for f to return, and for limit at most.
+func within(limit time.Duration, f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
 }

@@ -53,6 +53,7 @@ func (k *keeper) letBegin() {
 	}
 	if !k.ending && k.grant.held() {
 		_, _ = k.start.Write([]byte{1})
+		k.began = true
 	}
 	_ = k.start.Close()
 	k.start = nil

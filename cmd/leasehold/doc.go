@@ -19,6 +19,12 @@
 //
 // What the command leaves running in the background is ended when it ends.
 //
+// With --min-hold the lock stays taken although nothing was run, if both processes are
+// killed after it was granted and before the command begins.
+//
+// Runs that each take several names never wait for one another in a circle. A
+// "leasehold run" inside another one can.
+//
 // # Two processes
 //
 // The front is what the user started. It starts the keeper, which holds the lock
@@ -46,6 +52,12 @@
 //
 // On Linux both are child subreapers, so that descendants cannot leave their
 // tree. The lock is released when the keeper has no child left.
+//
+// # Several names
+//
+// They are taken one after the other in byte order, all under the keeper's one lease, so
+// renewing them costs what renewing one does. If one is lost while another is waited for,
+// all are given back and taken anew; if one is lost later, the command ends.
 //
 // # "leasehold elect"
 //

@@ -33,6 +33,7 @@ type keeper struct {
 	grant  grant // zero until the locks are held
 
 	start    *os.File // one byte lets the command begin
+	began    bool     // it was let
 	ended    bool     // the command ended with status
 	status   int
 	stopped  bool  // the front was told so
@@ -202,6 +203,10 @@ func (k *keeper) finish() {
 		k.report(statusLost, lossLine(k.lost, k.job))
 		return
 	}
-	k.grant.close(k.job.TTL)
+	if k.began {
+		k.grant.close(k.job.TTL)
+	} else {
+		k.grant.forgo(k.job.TTL)
+	}
 	k.report(k.status, "")
 }

@@ -66,6 +66,20 @@ func TestSeveralNamesTry(t *testing.T) {
 	})
 }
 
+// A run that is interrupted while it waits keeps nothing of what it had.
+func TestSeveralNamesInterrupted(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, db string) {
+		sleeper(t, db, "b")
+		waiter := start(t, db, "run", "--min-hold", "10m", "b", "a", "--", "true")
+		untilQueued(t, db, "b", 1)
+		wantTry(t, db, statusHeld, "a")
+		waiter.signal(syscall.SIGINT)
+		waiter.wantStatus(128 + int(syscall.SIGINT))
+		wantTry(t, db, 0, "a")
+	})
+}
+
 // The loss of one lock ends the command, and gives up the others.
 func TestSeveralNamesLoseOne(t *testing.T) {
 	t.Parallel()
@@ -104,7 +118,7 @@ func TestSeveralNamesLoseOneWaiting(t *testing.T) {
 }
 
 // All locks of a run live as long as any descendant of the command does, on SQLite.
-func TestHazard47_BothKilledWithSeveralLocks(t *testing.T) {
+func TestSeveralNamesBothKilled(t *testing.T) {
 	t.Parallel()
 	db, file := newSQLite(t), filepath.Join(t.TempDir(), "stamps")
 	holder := start(t, db, append([]string{"run", "--ttl", ttl.String(), "a", "b", "--"}, stampFromAfar(file)...)...)
