@@ -126,13 +126,35 @@ func (c *crowd) damage(l *driver.Lock) string {
 		return "members beside a holder"
 	case c.Limit < 0 || c.Limit > driver.MaxLimit || c.Limit > 0 && len(c.Members) > c.Limit:
 		return "the permits"
-	case len(c.Terms) != len(l.Queue):
+	case len(c.Terms) != len(l.Queue) || slices.ContainsFunc(c.Terms, func(t terms) bool { return !t.agree(c.Limit) }):
 		return "the queue's terms"
+	}
+	seen := make(map[uuid]bool, len(c.Members)+len(l.Queue))
+	for _, w := range l.Queue {
+		seen[uuid(w.Ticket)] = true
 	}
 	for _, m := range c.Members {
 		if m.Ticket == (uuid{}) || m.Fence <= 0 || m.Fence > int64(l.Fence) {
 			return "a member"
 		}
+		if seen[m.Ticket] {
+			return "an attempt occurs twice"
+		}
+		seen[m.Ticket] = true
 	}
 	return ""
+}
+
+// agree reports whether an attempt on these terms can wait in a row with the limit.
+func (t terms) agree(limit int) bool {
+	switch t.Mode {
+	case driver.Exclusive:
+		return limit == 0 && t.Limit == 0 && t.MinHold >= 0
+	case driver.Shared:
+		return limit == 0 && t.Limit == 0 && t.MinHold == 0
+	case driver.Permit:
+		return limit > 0 && t.Limit == limit && t.MinHold == 0
+	default:
+		return false
+	}
 }

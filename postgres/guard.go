@@ -27,7 +27,8 @@ import (
 // nor does it block other names.
 //
 // leasehold.ErrNotHeld: the lock is not held (any more), or was revoked; the
-// caller rolls back. A serialization failure (SQLSTATE 40001, with REPEATABLE
+// caller rolls back. leasehold.ErrUnsupported: it is a permit, beside which others
+// may write, so there is nothing that a guard could make exact. A serialization failure (SQLSTATE 40001, with REPEATABLE
 // READ and SERIALIZABLE): the lock has changed hands since the transaction's
 // snapshot; the caller rolls back. At these levels, a revocation after the
 // snapshot is not seen. After every error the transaction should be rolled back.
@@ -72,8 +73,11 @@ func guardHoldTx(ctx context.Context, tx *sql.Tx, hold driver.Hold) error {
 
 func guardStatements(hold driver.Hold) (*statements, error) {
 	c, ok := hold.Conn.(*conn)
-	if !ok {
+	switch {
+	case !ok:
 		return nil, fmt.Errorf("leasehold: guard %q: %w: the lock is not of a postgres store", hold.Name, leasehold.ErrUnsupported)
+	case hold.Terms.Mode == driver.Permit:
+		return nil, fmt.Errorf("leasehold: guard %q: %w: it is a permit", hold.Name, leasehold.ErrUnsupported)
 	}
 	return c.told, nil
 }
