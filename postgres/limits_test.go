@@ -312,7 +312,10 @@ func TestPlansFindRowsByKey(t *testing.T) {
 	t.Parallel()
 	pool, schema := testPool(t), testSchema(t)
 	c := newClient(t, New(pool, Config{Schema: schema}))
-	const id = `'00000000-0000-0000-0000-000000000001'`
+	const (
+		id  = `'00000000-0000-0000-0000-000000000001'`
+		row = `'a', 1, null, null, null, null, null, null, '{}', '{}', null, null`
+	)
 	calls := map[string][2]string{
 		"renew_lease":  {c.told.renewLease, id + `, ''`},
 		"end_lease":    {c.told.endLease, id + `, true, null, null`},
@@ -327,6 +330,13 @@ func TestPlansFindRowsByKey(t *testing.T) {
 		"release":      {c.told.release, `'a', ` + id + `, ` + id + `, ''`},
 		"take_over":    {c.told.takeOver, `'a', ARRAY[` + id + `]::uuid[], 0, ''`},
 		"revoke":       {c.told.revoke, `'a', 1, '', ''`},
+		"lock_row":     {c.told.lockRow, `'a', ` + id + `, ''`},
+		"free_row":     {c.told.freeRow, `'a'`},
+		"write_row":    {c.told.writeRow, row},
+		"make_row":     {c.told.makeRow, row},
+		"raise_notice": {c.told.raiseNotice, id},
+		"guard_row":    {c.told.guardRow, `'a', ` + id + `, ` + id},
+		"guard_lease":  {c.told.guardLease, id},
 		"read_names":   {c.told.readNames, `'{a}'`},
 		"read_page":    {c.told.readPage, `'', '', 'z', 1`},
 	}
