@@ -62,6 +62,7 @@ func (c *client) meanwhile(calls ...*call) (list []*asked) {
 	c.t.Helper()
 	c.command.turn <- struct{}{}
 	c.ask(c.trying("in progress"))
+	await(c.t, "the other is in progress", func() bool { return !c.calls.Waiting() })
 	for _, r := range calls {
 		list = append(list, c.ask(r))
 	}
