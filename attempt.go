@@ -49,19 +49,20 @@ type news struct {
 	fence uint64 // granted
 	reads int    // granted: of the lease, before the call was sent that shows it
 	ahead int    // queued
-	err   error  // failed
+	err   error  // failed, disagrees
 }
 
 type happening int
 
 const (
-	nothing  happening = iota
-	granted            // the lock
-	revoked            // granted, and revoked already
-	queued             // it waits its turn
-	refused            // a try: the lock is held
-	vanished           // it is no longer in the queue
-	failed             // the call did, and its outcome is not known
+	nothing   happening = iota
+	granted             // the lock
+	revoked             // granted, and revoked already
+	queued              // it waits its turn
+	refused             // a try: the lock is held
+	vanished            // it is no longer in the queue
+	disagrees           // the name is in use in another way
+	failed              // the call did, and its outcome is not known
 )
 
 func newAttempt(r *request, lease *keepalive.Lease) *attempt {
@@ -87,7 +88,11 @@ func (a *attempt) call() {
 
 // learn returns what the reply to Acquire says.
 func (a *attempt) learn(reply *driver.Reply, err error) news {
-	if err != nil {
+	var mode *driver.ModeError
+	switch {
+	case errors.As(err, &mode):
+		return news{what: disagrees, err: err}
+	case err != nil:
 		return news{what: failed, err: err}
 	}
 	a.lease.SawEpoch(reply.Epoch)

@@ -295,6 +295,34 @@ func TestModesUnderTrouble(t *testing.T) {
 	}
 }
 
+// A name whose users are all dead is in use by nobody: whoever comes with another limit
+// takes it over, as soon as a try of the same limit would.
+func TestDeadUsersOfPermitsDoNotInsistOnTheirLimit(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		for _, mode := range []leasehold.Option{leasehold.Permits(3), leasehold.Shared()} {
+			dead, other := open(t, store, leasehold.Config{}), open(t, store, leasehold.Config{})
+			for range 2 {
+				lock, err := dead.Acquire(t.Context(), "x", mode)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer lock.Close()
+				if _, err := other.Acquire(t.Context(), "x", leasehold.Permits(2)); !errors.Is(err, leasehold.ErrMode) {
+					t.Fatalf("beside one who lives: %v", err)
+				}
+			}
+			lock := acquire(t, dead, "anchor")
+			vanish(lock)
+			time.Sleep(2*ttl + margin)
+			next, err := other.Acquire(t.Context(), "x", leasehold.Permits(2))
+			if err != nil {
+				t.Fatalf("after the others died: %v", err)
+			}
+			next.Close()
+		}
+	})
+}
+
 func TestModeErrorText(t *testing.T) {
 	for want, err := range map[string]error{
 		"in use as a lock, not with 2 permits": &leasehold.ModeError{Name: "x", Asked: 2},

@@ -157,6 +157,13 @@ func (r *request) obtain(ctx context.Context, a *attempt) (news, error) {
 			continue
 		case vanished:
 			continue // somebody removed us from the queue: ask again
+		case disagrees:
+			// Those it is in use by may be dead, all of them.
+			if _, changed, err := a.probe(ctx); err != nil || !changed || probes == 3 {
+				return news{}, n.err
+			}
+			probes++
+			continue
 		case refused:
 			held, changed, err := a.probe(ctx)
 			if err == nil && (!changed || probes == 3) {

@@ -87,7 +87,7 @@ func (w *waiting) answered(a *attempt, row *driver.Lock, n news) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	a.calling = false
-	a.clean = n.what == refused
+	a.clean = n.what == refused || n.what == disagrees
 	if a.owner == nil {
 		return false
 	}
