@@ -75,8 +75,12 @@ func TestGuardOfASharedLockThatIsLost(t *testing.T) {
 	stolen := alive
 	stolen.Lease = g.holder.lease.ID
 	for what, hold := range map[string]driver.Hold{"revoked": marked, "released": released, "lease gone": gone, "another's": stolen} {
-		if err := guardHold(t.Context(), g.begin(pgx.ReadCommitted), hold); !errors.Is(err, leasehold.ErrNotHeld) {
+		tx := g.begin(pgx.ReadCommitted)
+		if err := guardHold(t.Context(), tx, hold); !errors.Is(err, leasehold.ErrNotHeld) {
 			t.Errorf("%s: %v", what, err)
+		}
+		if err := tx.Rollback(t.Context()); err != nil { // the pool has few connections
+			t.Fatal(err)
 		}
 	}
 	if err := guardHold(t.Context(), g.begin(pgx.ReadCommitted), alive); err != nil {
