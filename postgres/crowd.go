@@ -17,7 +17,6 @@ type crowd struct {
 	// Terms are those of the queue, place by place; none if all are plain.
 	Terms     []terms `json:"terms,omitempty"`
 	KeptUntil int64   `json:"kept_until,omitempty"` // Unix microseconds
-	HasData   bool    `json:"has_data,omitempty"`
 	KeepData  bool    `json:"keep_data,omitempty"`
 }
 
@@ -61,7 +60,7 @@ func crowdOf(l *driver.Lock) ([]byte, error) {
 	if l.Plain() {
 		return nil, nil
 	}
-	c := crowd{Limit: l.Limit, HasData: len(l.Data) > 0, KeepData: l.KeepData}
+	c := crowd{Limit: l.Limit, KeepData: l.KeepData}
 	if !l.KeptUntil.IsZero() {
 		c.KeptUntil = l.KeptUntil.UnixMicro()
 	}

@@ -14,7 +14,7 @@ import (
 // What is not plain is rarer, and is done by package machine itself, in a transaction
 // that locks the row: two round trips, and one more where somebody who holds is removed.
 
-// errGuarded says that a guard is in progress, or nothing is granted now.
+// errBusy says that a guard is in progress, or nothing is granted now.
 var errBusy = errors.New("the row cannot be changed now")
 
 // locked is a row under its lock.
