@@ -2,6 +2,7 @@ package leasehold_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,5 +137,36 @@ func TestFixedLeasesEndWithTheClient(t *testing.T) {
 		held.Close()
 		free(t, other, "x")
 		free(t, other, "y")
+	})
+}
+
+// The lease of a wait that was given up goes, however long the store keeps it from being
+// deleted: no lock names it, so nobody else would look for it.
+func TestLeaseIsDeletedAfterALongOutage(t *testing.T) {
+	bubble(t, func(t *testing.T, store *memory.Store) {
+		held := acquire(t, open(t, store, leasehold.Config{}), "x")
+		client := open(t, store, leasehold.Config{})
+		deaf, ended := true, 0
+		store.Intercept(func(_ context.Context, call memory.Call) error {
+			switch {
+			case call.Op == "EndLease" && !call.Done && deaf:
+				return errReplyLost
+			case call.Op == "EndLease" && call.Done:
+				ended++
+			}
+			return nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := client.Acquire(ctx, "x", leasehold.FixedTTL(ttl)); !errors.Is(err, leasehold.ErrHeld) {
+			t.Errorf("error %v", err)
+		}
+		time.Sleep(10 * ttl)
+		deaf = false
+		time.Sleep(ttl)
+		if ended != 1 {
+			t.Errorf("%d leases were deleted", ended)
+		}
+		held.Close()
 	})
 }

@@ -47,12 +47,18 @@ func commit() string {
 }
 
 // sum is of all trials.
-type sum struct{ operations, faults, violations int }
+type sum struct {
+	operations, faults, violations int
+	broken                         []string // the violations, for the end of the output
+}
 
 func (s *sum) add(r result) {
 	s.operations += r.Summary.Operations
 	s.faults += r.faults()
 	s.violations += len(r.Violations)
+	for _, v := range r.Violations[:min(5, len(r.Violations))] {
+		s.broken = append(s.broken, fmt.Sprintf("%s, seed %d: %v\n", r.Store, r.Seed, v))
+	}
 }
 
 // enough returns an error if too little happened to mean anything.

@@ -115,5 +115,8 @@ func run(ctx context.Context, o options, out io.Writer) (violations int, err err
 		fmt.Fprint(out, line)
 	}
 	fmt.Fprintf(out, "\n%d trials: %d operations, %d faults, %d violations\n", len(plan), all.operations, all.faults, all.violations)
+	for _, v := range all.broken { // once more, where they are seen first
+		fmt.Fprint(out, v)
+	}
 	return all.violations, all.enough(o)
 }

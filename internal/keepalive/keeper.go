@@ -45,8 +45,10 @@ func Interval(ttl time.Duration) time.Duration { return ttl / 3 }
 
 // Keeper makes a client's leases. It is safe for concurrent use.
 type Keeper struct {
-	cfg Config
-	wg  sync.WaitGroup // every goroutine of the keeper and its leases
+	cfg    Config
+	wg     sync.WaitGroup  // every goroutine of the keeper and its leases
+	life   context.Context // ends one TTL after Close, with giveUp
+	giveUp context.CancelFunc
 
 	mu     sync.Mutex // guards the fields below
 	closed bool
@@ -64,7 +66,11 @@ type making struct {
 }
 
 // New returns a Keeper without a lease.
-func New(cfg Config) *Keeper { return &Keeper{cfg: cfg, fixed: map[*Lease]struct{}{}} }
+func New(cfg Config) *Keeper {
+	k := &Keeper{cfg: cfg, fixed: map[*Lease]struct{}{}}
+	k.life, k.giveUp = context.WithCancel(context.Background())
+	return k
+}
 
 // Pin returns the live lease, in use until Unpin. If there is none it makes one:
 // one write. An error means that there is no lease; a transient one may be
@@ -153,15 +159,14 @@ func (k *Keeper) drawID() driver.ID {
 func CallTimeout(ttl time.Duration) time.Duration { return max(ttl/5, 50*time.Millisecond) }
 
 // discard deletes a lease that is trusted no more, and whose locks have all been
-// let go. If that does not succeed within the TTL, the others expire it.
+// let go. It tries for as long as the client is open, since nobody looks for a lease that
+// no lock names, and for one TTL after that.
 func (k *Keeper) discard(id driver.ID) {
-	ctx, cancel := context.WithTimeout(context.Background(), k.cfg.TTL)
-	defer cancel()
 	for pause := range backoff.Seq(k.cfg.TTL/100, k.cfg.TTL/10) {
-		call, done := context.WithTimeout(ctx, CallTimeout(k.cfg.TTL))
+		call, done := context.WithTimeout(k.life, CallTimeout(k.cfg.TTL))
 		_, err := k.cfg.Conn.EndLease(call, id, driver.Grounds{Own: true})
 		done()
-		if err == nil || driver.IsPermanent(err) || !backoff.Sleep(ctx, pause) {
+		if err == nil || driver.IsPermanent(err) || !backoff.Sleep(k.life, pause) {
 			return
 		}
 	}
@@ -175,6 +180,7 @@ func (k *Keeper) Live() *Lease { return k.live.Load() }
 func (k *Keeper) Close(ctx context.Context) {
 	k.mu.Lock()
 	k.closed = true
+	limit := time.AfterFunc(k.cfg.TTL, k.giveUp)
 	live, draft := k.live.Load(), k.draft
 	fixed := slices.Collect(maps.Keys(k.fixed))
 	k.mu.Unlock()
@@ -193,6 +199,8 @@ func (k *Keeper) Close(ctx context.Context) {
 	go func() {
 		defer close(done)
 		k.wg.Wait()
+		limit.Stop()
+		k.giveUp()
 	}()
 	select {
 	case <-done:

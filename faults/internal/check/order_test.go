@@ -105,6 +105,14 @@ func TestOrder(t *testing.T) {
 				}
 			}
 		}},
+		"in vain, with a lease of its own": {"", func(r *trial) {
+			vain(r)
+			for i := range r.events {
+				if e := &r.events[i]; e.Kind == history.Called && e.At == 90*ms {
+					e.TTL = 750 * ms
+				}
+			}
+		}},
 		"granted later than the other gave up": {"", func(r *trial) { vain(r); w := overtakes; w.ended = 401 * ms; r.second(w) }},
 		"closed while the other was granted it": {"", func(r *trial) {
 			vain(r)

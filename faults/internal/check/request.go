@@ -23,7 +23,8 @@ type request struct {
 // queuedRequests returns, by name, the acquisitions that are sure to have kept their
 // place in the queue: they, or their clients' other acquisitions before and after
 // them, were granted locks under one and the same lease, which so lived all the time;
-// and a place is lost with its lease only.
+// and a place is lost with its lease only. (A request with a TTL of its own has a lease of
+// its own, which is known only if it is granted, and never from before: it is left out.)
 //
 // Exceptions: a failover may lose the queue; a grant that the client was not told of
 // may be revoked. The client then asks again, and has a new place. Requests that
@@ -108,6 +109,9 @@ func lifespans(grants map[string][]*grant) spans {
 // steady reports whether one lease lived from before the call of r until it had left
 // the queue.
 func (s spans) steady(r *request) bool {
+	if r.TTL != 0 {
+		return false
+	}
 	for id, l := range s[r.client] {
 		if l.from <= r.called && (r.grant == nil && r.left <= l.to || r.grant != nil && r.grant.lease == id) {
 			return true
