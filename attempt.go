@@ -72,17 +72,26 @@ func newAttempt(r *request, lease *keepalive.Lease) *attempt {
 	}
 }
 
-// call makes one call of Acquire, whose end the owner need not await.
-func (a *attempt) call() {
+// start makes one call of Acquire, whose end the owner need not await.
+func (a *attempt) start() {
+	c := a.client
+	if s, ok := c.conn.(driver.Starter); ok {
+		s.StartAcquire(c.callContext(), a.Attempt, a.wait, a.answered)
+		return
+	}
+	go func() { a.answered(c.conn.Acquire(c.callContext(), a.Attempt, a.wait)) }()
+}
+
+// answered notes the result of that call.
+func (a *attempt) answered(reply driver.Reply, err error) {
 	c := a.client
 	defer c.tasks.Done()
-	reply, err := c.conn.Acquire(c.callContext(), a.Attempt, a.wait)
 	n := a.learn(&reply, err)
 	if n.what == queued && a.fixed == 0 {
 		c.listen(a.lease)
 	}
 	if !c.waits.answered(a, &reply.Lock, n) {
-		a.discard()
+		c.tasks.Go(a.discard)
 	}
 }
 

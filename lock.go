@@ -3,6 +3,7 @@ package leasehold
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -27,7 +28,7 @@ type Lock struct {
 	ctx    context.Context         // made when it is first asked for
 	cancel context.CancelCauseFunc // of ctx
 
-	release sync.Once
+	letting atomic.Bool   // it is being let go of
 	settled chan struct{} // closed when outcome is known
 	outcome error         // what Release returns
 }
@@ -157,7 +158,7 @@ func (l *Lock) lost() error {
 // the background, and ends at the latest when the lease expires. Idempotent:
 // further calls wait and return the same.
 func (l *Lock) Release(ctx context.Context) error {
-	l.release.Do(l.letGo)
+	l.letGo(ctx.Done() == nil)
 	select {
 	case <-l.settled:
 		return l.outcome
@@ -173,7 +174,7 @@ func (l *Lock) Release(ctx context.Context) error {
 
 // Close is Release, bounded by the trust deadline as it is now.
 func (l *Lock) Close() error {
-	l.release.Do(l.letGo)
+	l.letGo(true)
 	select {
 	case <-l.settled:
 		return l.outcome
@@ -187,8 +188,12 @@ func (l *Lock) Close() error {
 	}
 }
 
-// letGo ends the belief, and starts what ends the hold.
-func (l *Lock) letGo() {
+// letGo ends the belief, and starts what ends the hold, or if the caller can wait for that,
+// makes the first call for it.
+func (l *Lock) letGo(wait bool) {
+	if !l.letting.CompareAndSwap(false, true) {
+		return
+	}
 	_, ended := l.lease.Remove(l.holding())
 	l.end(ErrReleased)
 	lost := l.lost()
@@ -201,19 +206,31 @@ func (l *Lock) letGo() {
 		return
 	}
 	c.tasks.Add(1) // Close waits for locks first, and so not for tasks yet
-	go l.finish(lost)
+	e := c.end(l.lease, l.hold.Attempt, func() { l.settle(lost) })
+	if wait && clock.Until(l.lease.Deadline()) > c.callTimeout() {
+		l.finish(e, lost, e.call())
+	} else {
+		e.start(func(known bool) { l.finish(e, lost, known) })
+	}
 }
 
-// finish ends the hold in the store. A revoked lock is let go of like any other.
-func (l *Lock) finish(lost error) {
+// finish notes the first result of what ends the hold, and sees to the rest.
+func (l *Lock) finish(e *ending, lost error, known bool) {
+	if known {
+		l.finished(e, lost, true)
+	} else {
+		go func() { l.finished(e, lost, e.repeat()) }()
+	}
+}
+
+// finished notes the end of the hold in the store. A revoked lock is let go of like any other.
+func (l *Lock) finished(e *ending, lost error, known bool) {
 	c := l.client
 	defer c.tasks.Done()
 	defer c.forget(l)
 	defer l.lease.Unpin()
-	early := false
-	known := c.letGo(l.lease, l.hold.Attempt, func() { early = true; l.settle(lost) })
 	switch {
-	case early:
+	case e.busy >= guardedTries: // it is settled
 	case !known && lost == nil:
 		l.settle(opErr("release", l.hold.Name, ErrOutcomeUnknown, l.lease.Cause()))
 	default:

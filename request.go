@@ -75,7 +75,7 @@ func (r *request) run(ctx context.Context) (*Lock, error) {
 				return r.won(lock), nil
 			}
 			r.client.waits.forsake(r)
-			lock.release.Do(lock.letGo)
+			lock.letGo(false)
 		}
 		if !r.retry(ctx, err) || !r.sleep(ctx, pauses.Next()) {
 			return nil, r.fail(ctx, err)

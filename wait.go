@@ -78,7 +78,7 @@ func (w *waiting) send(a *attempt) {
 	a.sent = a.lease.Reads()
 	a.calling, a.clean, a.news = true, false, news{}
 	w.client.tasks.Add(1)
-	go a.call()
+	a.start()
 }
 
 // answered notes the reply to a call of Acquire. It reports false if the attempt was

@@ -183,6 +183,15 @@ type Hint struct {
 	Fence  uint64
 }
 
+// Starter is implemented by a Conn that needs no goroutine for each call in progress.
+type Starter interface {
+	// StartAcquire is Acquire that does not block: its result goes to done, once, from
+	// another goroutine, soon after ctx ends at the latest. done does not block either.
+	StartAcquire(ctx context.Context, attempt Attempt, wait bool, done func(Reply, error))
+	// StartRelease is Release in the same way.
+	StartRelease(ctx context.Context, attempt Attempt, done func(Outcome, error))
+}
+
 // Inheritor is implemented by a Conn whose leases live as long as an open file
 // of the operating system does.
 type Inheritor interface {

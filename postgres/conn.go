@@ -43,6 +43,7 @@ type conn struct {
 var (
 	_ driver.Conn     = (*conn)(nil)
 	_ driver.Listener = (*conn)(nil)
+	_ driver.Starter  = (*conn)(nil)
 )
 
 func newConn(pool *pgxpool.Config, cfg Config, settings driver.Settings) *conn {

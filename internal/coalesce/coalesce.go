@@ -15,16 +15,17 @@ import (
 // Queue holds calls until they are made. R is a pointer to a request, into which the
 // results are written. It is safe for concurrent use.
 //
-// One goroutine makes the calls. It stays for a moment when there are none: a goroutine
-// that begins anew has to grow its stack anew, which costs as much as half of a call.
+// A call that finds nothing in progress is made by its caller, if that waits for it. All
+// others are made by one goroutine, which stays for a moment when there are none: one that
+// begins anew has to grow its stack anew, which costs as much as half of a call.
 type Queue[R comparable] struct {
 	cfg    Config[R]
 	signal chan struct{} // holds one request to go on
 
 	mu      sync.Mutex // guards the fields below
+	busy    bool       // calls are being made, or are about to be
 	working bool       // the goroutine is there
-	idle    bool       // and waits for a signal
-	waiting []*call[R] // not yet made, in the order in which they came
+	waiting []*call[R] // not yet made, in the order in which they came; none, unless busy
 }
 
 // linger is how long the goroutine stays without calls.
@@ -47,7 +48,7 @@ type Config[R comparable] struct {
 type call[R comparable] struct {
 	ctx     context.Context
 	request R
-	done    chan struct{}
+	done    func(error) // told once that the results are written, or why the call was not made
 }
 
 // New returns an empty Queue.
@@ -56,20 +57,41 @@ func New[R comparable](cfg Config[R]) *Queue[R] {
 }
 
 // Do makes a call, and returns nil when its results are written. If ctx ends first it
-// returns ctx's error at once: the call may then be made or not, whatever was in one
+// returns ctx's error soon: the call may then be made or not, whatever was in one
 // batch with it goes on, and the request belongs to the Queue.
 func (q *Queue[R]) Do(ctx context.Context, request R) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c := &call[R]{ctx: ctx, request: request, done: make(chan struct{})}
-	q.enter(c)
+	if q.occupy() {
+		batch := []*call[R]{{ctx: ctx, request: request, done: func(error) {}}}
+		again := q.run(ctx, batch)
+		if len(again) == 0 {
+			q.handOver(nil)
+			return nil
+		}
+		return q.await(ctx, request, q.handOver)
+	}
+	return q.await(ctx, request, q.enter)
+}
+
+// await returns when a call that is given to the goroutine is done, or ctx ends.
+func (q *Queue[R]) await(ctx context.Context, request R, give func(*call[R])) error {
+	done := make(chan error, 1)
+	give(&call[R]{ctx: ctx, request: request, done: func(err error) { done <- err }})
 	select {
-	case <-c.done:
-		return nil
+	case err := <-done:
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Start makes a call, which done is told of once, in another goroutine: nil when its results
+// are written, or ctx's error if it was not made before ctx ended. That is soon after ctx
+// ends at the latest, for as long as Run keeps its word. done does not block.
+func (q *Queue[R]) Start(ctx context.Context, request R, done func(error)) {
+	q.enter(&call[R]{ctx: ctx, request: request, done: done})
 }
 
 // Waiting reports whether calls wait to be made.
@@ -79,28 +101,59 @@ func (q *Queue[R]) Waiting() bool {
 	return len(q.waiting) > 0
 }
 
+// occupy reports whether nothing was in progress. The caller then makes one call, and
+// calls handOver.
+func (q *Queue[R]) occupy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.busy {
+		return false
+	}
+	q.busy = true
+	return true
+}
+
+// handOver ends the turn of a caller who made its call itself, which is to be made
+// again, before all others, if c is not nil.
+func (q *Queue[R]) handOver(c *call[R]) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if c != nil {
+		q.waiting = slices.Insert(q.waiting, 0, c)
+	}
+	if q.busy = len(q.waiting) > 0; q.busy {
+		q.wake()
+	}
+}
+
 // enter makes sure that the call will be made.
 func (q *Queue[R]) enter(c *call[R]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, c)
-	switch {
-	case !q.working:
-		q.working = true
-		go q.work()
-	case q.idle:
-		q.idle = false
-		q.signal <- struct{}{}
+	if !q.busy {
+		q.busy = true
+		q.wake()
 	}
 }
 
-// work makes all calls that wait, and those that come before it has been idle for long.
+// wake makes the goroutine go on. q.mu is held, and q.busy has just been set.
+func (q *Queue[R]) wake() {
+	if !q.working {
+		q.working = true
+		go q.work()
+		return
+	}
+	q.signal <- struct{}{}
+}
+
+// work makes all calls that wait, whenever there is a signal, until it has been idle for long.
 func (q *Queue[R]) work() {
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
 	for {
 		for batch := q.take(); len(batch) > 0; batch = q.take() {
-			q.run(batch)
+			q.makeTogether(batch)
 		}
 		timer.Reset(linger)
 		select {
@@ -114,25 +167,33 @@ func (q *Queue[R]) work() {
 	}
 }
 
-// leave reports whether the goroutine may end: no call has come.
+// leave reports whether the goroutine may end: nothing is for it to do.
 func (q *Queue[R]) leave() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.working = !q.idle
-	return q.idle
+	q.working = len(q.signal) > 0
+	return !q.working
 }
 
-// take returns the calls to make next; none, and the next one gives a signal, if nobody
-// waits.
+// take returns the calls to make next; none, and the queue is idle, if nobody waits.
 func (q *Queue[R]) take() []*call[R] {
+	batch, late := q.choose()
+	for _, c := range late {
+		c.done(c.ctx.Err())
+	}
+	return batch
+}
+
+// choose returns the calls to make next, and those that nobody waits for any more.
+func (q *Queue[R]) choose() (batch, late []*call[R]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var batch []*call[R]
 	rest := q.waiting[:0]
 	names := make(map[string]struct{}, len(q.waiting))
 	for _, c := range q.waiting {
 		if c.ctx.Err() != nil {
-			continue // nobody waits for it
+			late = append(late, c)
+			continue
 		}
 		name := q.cfg.Name(c.request)
 		_, named := names[name]
@@ -145,24 +206,28 @@ func (q *Queue[R]) take() []*call[R] {
 	}
 	clear(q.waiting[len(rest):])
 	q.waiting = rest
-	q.idle = len(batch) == 0
-	return batch
+	q.busy = len(batch) > 0
+	return batch, late
 }
 
-func (q *Queue[R]) run(batch []*call[R]) {
+// makeTogether makes the calls of a batch, and tells their callers.
+func (q *Queue[R]) makeTogether(batch []*call[R]) {
 	ctx, cancel := shared(batch)
 	defer cancel()
+	if again := q.run(ctx, batch); len(again) > 0 {
+		batch = q.putBack(batch, again)
+	}
+	for _, c := range batch {
+		c.done(nil)
+	}
+}
+
+func (q *Queue[R]) run(ctx context.Context, batch []*call[R]) (again []R) {
 	requests := make([]R, len(batch))
 	for i, c := range batch {
 		requests[i] = c.request
 	}
-	again := q.cfg.Run(ctx, requests)
-	if len(again) > 0 {
-		batch = q.putBack(batch, again)
-	}
-	for _, c := range batch {
-		close(c.done)
-	}
+	return q.cfg.Run(ctx, requests)
 }
 
 // putBack makes calls wait again, before all others, and returns the rest of the batch.
