@@ -148,7 +148,7 @@ func (l *Lock) lost() error {
 }
 
 // Release gives the lock up: its context ends at once with ErrReleased, then the
-// lock is handed to the next waiter. One round trip and one commit. It waits for
+// lock is handed to the next waiter. One round trip as a rule, and one commit. It waits for
 // that until ctx ends.
 //
 // Nil: it is released. (If a guarded transaction of its own is still in progress,

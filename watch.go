@@ -23,7 +23,7 @@ const retryStep = 5 * time.Millisecond
 // or may be expired, and now and then in case a hint was lost.
 func (w *waiting) watch() {
 	tracker, epoch, streak := liveness.New(), uint64(0), 0
-	next := clock.Now() // the next look at every name
+	next := w.client.firstLook() // the next look at every name
 	for {
 		look, ok := w.take(clock.Now(), next)
 		if !ok {

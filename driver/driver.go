@@ -67,7 +67,7 @@ type Conn interface {
 	// Release ends the attempt: what it holds it gives up, and if it waits, it leaves
 	// the queue. Those at the head of the queue for whom that makes room are granted
 	// the lock in the same write, each with a new fence, and only their clients are
-	// notified. One round trip.
+	// notified. One round trip as a rule.
 	Release(ctx context.Context, attempt Attempt) (Outcome, error)
 
 	// TakeOver removes from a lock what has ended: holders and waiters whose

@@ -115,8 +115,9 @@ func (c *conn) StartAcquire(ctx context.Context, attempt driver.Attempt, wait bo
 }
 
 // Release implements driver.Conn. One round trip for a holder whose row nobody else
-// has locked, two for a waiter and where others are at work on the row. Busy also stands
-// for a row that another transaction keeps locked.
+// has locked; two for a waiter, where others are at work on the row, and where somebody
+// waits for the first time in many releases. Busy also stands for a row that another
+// transaction keeps locked.
 func (c *conn) Release(ctx context.Context, attempt driver.Attempt) (driver.Outcome, error) {
 	r := &call{Attempt: attempt, release: true}
 	return r.ended(ctx, c.calls.Do(ctx, r))

@@ -31,10 +31,11 @@ type conn struct {
 	calls     *coalesce.Queue[*call]
 	unflushed unflushed
 
-	// Both are guarded by the turn of command.
-	quick  names // that our last release has left free
-	hot    names // that we had to wait for the last time
-	locked names // whose row was locked by somebody else for long
+	// They are guarded by the turn of command.
+	quick  names          // that our last release has left free
+	calm   map[string]int // how often in a row nobody waited for them when we released them
+	hot    names          // that we had to wait for the last time
+	locked names          // whose row was locked by somebody else for long
 
 	mu    sync.Mutex     // guards the field below
 	grace liveness.Grace // the pause in granting that is watched
@@ -55,7 +56,7 @@ func newConn(pool *pgxpool.Config, cfg Config, settings driver.Settings) *conn {
 		command:   newLink(d, true),
 		keepalive: newLink(d, false),
 		listen:    newLink(d, false),
-		quick:     names{}, hot: names{}, locked: names{},
+		quick:     names{}, calm: map[string]int{}, hot: names{}, locked: names{},
 	}
 	c.calls = c.newCalls()
 	return c

@@ -72,14 +72,29 @@ func TestRoundTrips(t *testing.T) {
 			}
 		}
 	}
-	// A hand-over costs no more than a release.
-	hold := c.hold("a")
-	next := other.queue("a")
-	before := writes.Load()
-	if got := c.release(hold.Attempt); got != driver.Released || writes.Load()-before != 1 {
-		t.Errorf("hand-over: outcome %d, %d round trips", got, writes.Load()-before)
+	// A hand-over costs no more than a release; one more if nobody has waited for long.
+	// (And one more if another test notifies at the same moment: so the least counts.)
+	handOver := func() int64 {
+		hold := c.hold("a")
+		next := other.queue("a")
+		before := writes.Load()
+		if got := c.release(hold.Attempt); got != driver.Released {
+			t.Errorf("hand-over: outcome %d", got)
+		}
+		n := writes.Load() - before
+		other.release(next)
+		return n
 	}
-	other.release(next)
+	first, second := int64(100), int64(100)
+	for range 5 {
+		for range calm {
+			c.release(c.hold("a").Attempt)
+		}
+		first, second = min(first, handOver()), min(second, handOver())
+	}
+	if first != 2 || second != 1 {
+		t.Errorf("hand-over: %d round trips for the first, %d for the next", first, second)
+	}
 }
 
 // A try on a held lock writes nothing, and neither does a repeated wait.
@@ -326,6 +341,7 @@ func TestPlansFindRowsByKey(t *testing.T) {
 		"batch_insert": {c.told.batchInsert, `'{a}', ARRAY[` + id + `]::uuid[], ` + id + `, 1, ''`},
 		"batch_pass":   {c.told.batchPass, `'{a}', ARRAY[` + id + `]::uuid[], ` + id + `, 1, ''`},
 		"batch_cancel": {c.told.batchCancel, `'{a}', ARRAY[` + id + `]::uuid[], ` + id},
+		"leave":        {c.told.leave, `'a', ` + id + `, ` + id + `, true`},
 		"pass":         {c.told.pass, `'a', ` + id + `, ` + id + `, 1, '', true`},
 		"release":      {c.told.release, `'a', ` + id + `, ` + id + `, ''`},
 		"take_over":    {c.told.takeOver, `'a', ARRAY[` + id + `]::uuid[], 0, ''`},

@@ -30,6 +30,7 @@ var replacements = map[mutation.Name][]replacement{
 	mutation.FenceOutsideLock: {
 		{"acquire", `greatest(l.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)`, `excluded.fence`},
 		{"grant", risingFence, staleFence},
+		{"queue", risingFence, staleFence},
 		{"batch_grant", risingFence, staleFence},
 	},
 	mutation.TakeOverByPlainUpdate: {

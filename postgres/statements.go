@@ -16,7 +16,7 @@ const timelineSQL = `left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)`
 type statements struct {
 	createLease, renewLease, endLease string
 	grant, queue, acquire             string
-	pass, release, notify             string
+	leave, pass, release, notify      string
 	batchGrant, batchInsert           string
 	batchPass, batchCancel            string
 	takeOver, revoke                  string
@@ -49,6 +49,7 @@ func newStatements(cfg Config) *statements {
 		batchInsert: read("batch_insert"),
 		batchPass:   read("batch_pass"),
 		batchCancel: read("batch_cancel"),
+		leave:       read("leave"),
 		pass:        read("pass"),
 		release:     read("release"),
 		takeOver:    read("take_over"),
