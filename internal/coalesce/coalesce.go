@@ -217,6 +217,18 @@ func (q *Queue[R]) makeTogether(batch []*call[R]) {
 	if again := q.run(ctx, batch); len(again) > 0 {
 		batch = q.putBack(batch, again)
 	}
+	if len(batch) < many {
+		tell(batch)
+	} else {
+		go tell(batch)
+	}
+}
+
+// many is from how many calls on the next batch does not wait until all their callers have
+// been told.
+const many = 16
+
+func tell[R comparable](batch []*call[R]) {
 	for _, c := range batch {
 		c.done(nil)
 	}

@@ -119,3 +119,28 @@ func TestTurnsMeet(t *testing.T) {
 		<-done
 	}
 }
+
+// Telling the callers of a large batch does not keep the next one waiting.
+func TestTellingManyDelaysNobody(t *testing.T) {
+	bubble(t, 2*many, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		first := w.call(ctx, &request{name: "first"})
+		told := make(chan struct{}, many)
+		for i := range many {
+			w.Start(ctx, &request{name: string(rune('A' + i)), id: i}, func(error) {
+				time.Sleep(step) // as it should not
+				told <- struct{}{}
+			})
+		}
+		w.end(first)
+		synctest.Wait() // they are being made
+		next := w.startCall(ctx, &request{name: "next"})
+		w.end(next)
+		if next.took != 2*step {
+			t.Errorf("the next batch was done after %v", next.took)
+		}
+		for range many {
+			<-told
+		}
+	})
+}
