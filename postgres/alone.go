@@ -70,20 +70,17 @@ func (t *turn) acquire(ctx context.Context, r *call) (driver.Reply, error) {
 
 // grant makes the common acquisition; the zero Reply: nothing was done.
 func (t *turn) grant(ctx context.Context, a driver.Attempt) (driver.Reply, error) {
-	var fence int64
-	var since time.Time
 	s := t.session
-	err := s.QueryRow(ctx, t.sql.grant, a.Name, [16]byte(a.Lease), [16]byte(a.Ticket), s.epoch, s.timeline).Scan(&fence, &since)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return driver.Reply{}, nil
-	case err != nil:
+	reply := driver.Reply{Lock: driver.Lock{Name: a.Name, Holder: a.Place()}, Epoch: uint64(s.epoch)}
+	found, err := s.once(ctx, t.sql.grant, func(row [][]byte) {
+		reply.Lock.Fence, reply.Lock.Since = number(row[0]), instant(row[1])
+	}, []byte(a.Name), a.Lease[:], a.Ticket[:], bigint(s.epoch), text(s.timeline))
+	if !found {
 		return driver.Reply{}, err
 	}
 	t.wrote()
 	t.conn.quick.set(a.Name, false)
-	lock := driver.Lock{Name: a.Name, Fence: uint64(fence), Holder: a.Place(), Since: since}
-	return driver.Reply{Lock: lock, Epoch: uint64(s.epoch)}, nil
+	return reply, nil
 }
 
 // queueSoon takes a place in the queue of a hot lock. Whoever is to pass that on needs its
@@ -203,45 +200,37 @@ const calm = 8
 // leave makes the release of a lock that nobody waits for, and reports whether it did.
 func (t *turn) leave(ctx context.Context, a driver.Attempt) (bool, error) {
 	mayLose, sent := t.mayLose(), clock.Now()
-	err := t.session.QueryRow(ctx, t.sql.leave, a.Name, [16]byte(a.Lease), [16]byte(a.Ticket), mayLose).Scan(nil)
-	if err == nil {
+	found, err := t.session.once(ctx, t.sql.leave, func([][]byte) {},
+		[]byte(a.Name), a.Lease[:], a.Ticket[:], boolean(mayLose))
+	if found {
 		t.freed(a, mayLose, sent)
-		return true, nil
+	} else {
+		delete(t.conn.calm, a.Name)
 	}
-	delete(t.conn.calm, a.Name)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = nil
-	}
-	return false, err
+	return found, err
 }
 
 // pass makes the common release, and reports whether it did.
 func (t *turn) pass(ctx context.Context, a driver.Attempt) (bool, error) {
-	var next grant
-	var told bool
+	next, told := grant{name: a.Name}, false
 	s, mayLose, sent := t.session, t.mayLose(), clock.Now()
-	err := s.QueryRow(ctx, t.sql.pass, a.Name, [16]byte(a.Lease), [16]byte(a.Ticket), s.epoch, s.timeline, mayLose).
-		Scan(&next.lease, &next.ticket, &next.fence, &told)
-	free := err == nil && next.lease == nil
-	if !free {
-		t.conn.quick.set(a.Name, false)
-		delete(t.conn.calm, a.Name)
-	}
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return false, nil
-	case err != nil:
-		return false, err
-	case free:
+	found, err := s.once(ctx, t.sql.pass, func(row [][]byte) {
+		next.lease, next.ticket = optionalID(row[0]), optionalID(row[1])
+		next.fence, told = int64(number(row[2])), row[3][0] != 0
+	}, []byte(a.Name), a.Lease[:], a.Ticket[:], bigint(s.epoch), text(s.timeline), boolean(mayLose))
+	if found && next.lease == nil {
 		t.freed(a, mayLose, sent)
 		return true, nil
 	}
-	t.wrote()
-	if !told {
-		next.name = a.Name
-		t.untold = append(t.untold, next)
+	t.conn.quick.set(a.Name, false)
+	delete(t.conn.calm, a.Name)
+	if found {
+		t.wrote()
+		if !told {
+			t.untold = append(t.untold, next)
+		}
 	}
-	return true, nil
+	return found, err
 }
 
 // mayLose reports whether a release that frees its lock need not wait for the disk.

@@ -3,10 +3,8 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -191,15 +189,6 @@ func (t *turn) granted(rows pgx.Rows, calls []*call, done map[*call]bool) error 
 		r.reply.Lock, r.err = row.lock() // damage concerns this one only
 	}
 	return rows.Err()
-}
-
-// number reads a bigint.
-func number(raw []byte) uint64 { return binary.BigEndian.Uint64(raw) }
-
-// instant reads a timestamptz: microseconds since the year 2000.
-func instant(raw []byte) time.Time {
-	const year2000 = 946_684_800_000_000 // in Unix microseconds
-	return time.UnixMicro(year2000 + int64(number(raw))).UTC()
 }
 
 // rest makes what is rarer: cancellations, and first locks of a name. Then it looks at

@@ -1,0 +1,70 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+)
+
+// codeChangedResult is the SQLSTATE for a prepared statement whose tables were altered.
+const codeChangedResult = "0A000"
+
+// binaryForm asks for all values in the server's own form.
+var binaryForm = []int16{1}
+
+// once runs a statement that returns one row at most, and reports whether it did. Arguments
+// and columns are in the server's binary form; read keeps none of the latter. It is
+// QueryRow without the conversions, for the statements that are run most.
+func (s *session) once(ctx context.Context, sql string, read func(row [][]byte), args ...[]byte) (bool, error) {
+	statement, err := s.Prepare(ctx, sql, sql) // the first time only
+	if err != nil {
+		return false, err
+	}
+	result := s.PgConn().ExecStatement(ctx, statement, args, binaryForm, binaryForm)
+	found := result.NextRow()
+	if found {
+		read(result.Values())
+	}
+	_, err = result.Close()
+	if hasCode(err, codeChangedResult) {
+		_ = s.Deallocate(ctx, sql) // and the next call prepares it anew
+	}
+	return found && err == nil, err
+}
+
+// bigint returns a number as the server has it.
+func bigint(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
+
+// boolean returns a truth value as the server has it.
+func boolean(b bool) []byte {
+	if b {
+		return []byte{1}
+	}
+	return []byte{0}
+}
+
+// text returns a text as the server has it; nil: null.
+func text(s *string) []byte {
+	if s == nil {
+		return nil
+	}
+	return []byte(*s)
+}
+
+// optionalID reads a uuid that may be null.
+func optionalID(raw []byte) *[16]byte {
+	if raw == nil {
+		return nil
+	}
+	id := [16]byte(raw)
+	return &id
+}
+
+// number reads a bigint.
+func number(raw []byte) uint64 { return binary.BigEndian.Uint64(raw) }
+
+// instant reads a timestamptz: microseconds since the year 2000.
+func instant(raw []byte) time.Time {
+	const year2000 = 946_684_800_000_000 // in Unix microseconds
+	return time.UnixMicro(year2000 + int64(number(raw))).UTC()
+}
