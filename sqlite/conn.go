@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/coalesce"
 )
 
 // conn is one client's access: connections for writing, for reading, and for the
@@ -21,6 +22,8 @@ type conn struct {
 	convert  bool // the file is ours, to be put into WAL mode
 
 	writer, reader, keeper *lane
+
+	calls *coalesce.Queue[*call] // acquisitions and releases, for the writer
 
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
@@ -49,6 +52,7 @@ func newConn(path string, leases *leaseDir, patience time.Duration, convert bool
 		waits:     map[driver.Attempt]struct{}{},
 		listeners: map[*listener]struct{}{},
 	}
+	c.calls = c.newCalls()
 	c.life, c.end = context.WithCancelCause(context.Background())
 	var errs [3]error
 	c.writer, errs[0] = newLane(path, readWrite)

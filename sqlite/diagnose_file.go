@@ -28,7 +28,7 @@ func (x *examination) file(context.Context) (driver.Finding, error) {
 
 // access looks whether the file can be written to by us.
 func (x *examination) access(ctx context.Context) (driver.Finding, error) {
-	_, err := do(ctx, x.conn, x.conn.writer, func(context.Context) (struct{}, error) {
+	_, err := do(ctx, x.conn, x.conn.writer, func() (struct{}, error) {
 		return struct{}{}, x.conn.writer.writable()
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 // ask returns the one value that a query yields.
 func ask[T any](ctx context.Context, x *examination, query string) (T, error) {
-	return do(ctx, x.conn, x.conn.reader, func(context.Context) (value T, err error) {
+	return do(ctx, x.conn, x.conn.reader, func() (value T, err error) {
 		err = x.conn.reader.row(query).Scan(&value)
 		return value, err
 	})
@@ -60,7 +60,7 @@ func (x *examination) synchronous(ctx context.Context) (driver.Finding, error) {
 }
 
 func (x *examination) schema(ctx context.Context) (driver.Finding, error) {
-	m, err := do(ctx, x.conn, x.conn.reader, func(context.Context) (meta, error) { return current(x.conn.reader) })
+	m, err := do(ctx, x.conn, x.conn.reader, func() (meta, error) { return current(x.conn.reader) })
 	switch {
 	case err != nil:
 		return driver.Finding{}, err
@@ -97,7 +97,7 @@ func (x *examination) leases(ctx context.Context) (driver.Finding, error) {
 	if x.meta.version == 0 {
 		return driver.Finding{}, nil
 	}
-	ids, err := do(ctx, x.conn, x.conn.reader, func(context.Context) ([]driver.ID, error) {
+	ids, err := do(ctx, x.conn, x.conn.reader, func() ([]driver.ID, error) {
 		return inTx(x.conn.reader, x.all)
 	})
 	if err != nil {

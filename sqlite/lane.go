@@ -57,35 +57,24 @@ func dsn(path string) string {
 }
 
 // do runs op on the lane. It returns when ctx ends or c is closed, even if op
-// does not: see lane. The context that op gets ends likewise, and is for waiting;
-// statements are not interrupted.
-func do[T any](ctx context.Context, c *conn, l *lane, op func(ctx context.Context) (T, error)) (T, error) {
+// does not: see lane. Statements are not interrupted.
+func do[T any](ctx context.Context, c *conn, l *lane, op func() (T, error)) (T, error) {
 	return doWithin(ctx, c, l, c.patience, op)
 }
 
 // doWithin is do with another patience.
-func doWithin[T any](ctx context.Context, c *conn, l *lane, patience time.Duration, op func(ctx context.Context) (T, error)) (T, error) {
-	var zero T
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(c.life, func() { cancel(errClosed) })()
-	select {
-	case l.turn <- struct{}{}:
-	case <-ctx.Done():
-		return zero, context.Cause(ctx)
-	}
+func doWithin[T any](ctx context.Context, c *conn, l *lane, patience time.Duration, op func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
+	var zero T
 	done := make(chan result, 1)
-	run := func() {
-		defer func() { <-l.turn }()
-		value, err := retry(ctx, patience, func() (T, error) { return op(ctx) })
-		done <- result{value, classify(err)}
-	}
-	if err := c.spawn(ctx, run); err != nil {
-		<-l.turn
+	err := c.spawn(ctx, func() {
+		value, err := onLane(ctx, c, l, patience, op)
+		done <- result{value, err}
+	})
+	if err != nil {
 		return zero, err
 	}
 	select {
@@ -93,11 +82,43 @@ func doWithin[T any](ctx context.Context, c *conn, l *lane, patience time.Durati
 		return r.value, r.err
 	case <-ctx.Done():
 		return zero, context.Cause(ctx)
+	case <-c.life.Done():
+		return zero, errClosed
 	}
+}
+
+// onLane runs op in this goroutine, in its turn. It begins nothing after ctx has ended:
+// the caller may have given up, and asked for something else.
+func onLane[T any](ctx context.Context, c *conn, l *lane, patience time.Duration, op func() (T, error)) (value T, err error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return value, context.Cause(ctx)
+	case <-c.life.Done():
+		return value, errClosed
+	}
+	if ctx.Err() != nil {
+		return value, context.Cause(ctx)
+	}
+	value, err = retry(ctx, c, patience, op)
+	return value, classify(err)
 }
 
 // spawn runs f in a goroutine that Close waits for.
 func (c *conn) spawn(ctx context.Context, f func()) error {
+	if err := c.admit(ctx); err != nil {
+		return err
+	}
+	go func() {
+		defer c.work.Done()
+		f()
+	}()
+	return nil
+}
+
+// admit registers something that Close waits for until it calls c.work.Done.
+func (c *conn) admit(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -106,14 +127,14 @@ func (c *conn) spawn(ctx context.Context, f func()) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	c.work.Go(f)
+	c.work.Add(1)
 	return nil
 }
 
 // retry repeats f while the file is locked by others, for at most patience (0: no
 // limit). f must leave nothing behind when it fails with SQLITE_BUSY. The pauses
 // are short because transactions are.
-func retry[T any](ctx context.Context, patience time.Duration, f func() (T, error)) (T, error) {
+func retry[T any](ctx context.Context, c *conn, patience time.Duration, f func() (T, error)) (T, error) {
 	start := time.Now()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
 		value, err := f()
@@ -127,6 +148,8 @@ func retry[T any](ctx context.Context, patience time.Duration, f func() (T, erro
 		case <-time.After(pause/2 + rand.N(pause)):
 		case <-ctx.Done():
 			return value, errors.Join(context.Cause(ctx), err)
+		case <-c.life.Done():
+			return value, errClosed
 		}
 	}
 }

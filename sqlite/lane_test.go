@@ -93,7 +93,7 @@ func TestAbandonedOperationComesFirst(t *testing.T) {
 	entered, proceed := make(chan struct{}), make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-entered; cancel() }()
-	_, err := do(ctx, c.conn, c.writer, func(context.Context) (int, error) {
+	_, err := do(ctx, c.conn, c.writer, func() (int, error) {
 		close(entered)
 		<-proceed
 		order = append(order, "abandoned")
@@ -103,7 +103,7 @@ func TestAbandonedOperationComesFirst(t *testing.T) {
 		t.Fatalf("the abandoned call returned %v", err)
 	}
 	go func() { time.Sleep(10 * time.Millisecond); close(proceed) }()
-	_, err = do(t.Context(), c.conn, c.writer, func(context.Context) (int, error) {
+	_, err = do(t.Context(), c.conn, c.writer, func() (int, error) {
 		order = append(order, "next")
 		return 0, nil
 	})

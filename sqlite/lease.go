@@ -13,7 +13,7 @@ import (
 // CreateLease implements driver.Conn. The file is locked before the row is
 // written, so nobody ever sees a row of a live client without it.
 func (c *conn) CreateLease(ctx context.Context, l driver.Lease) (driver.Renewal, error) {
-	return do(ctx, c, c.writer, func(context.Context) (driver.Renewal, error) {
+	return do(ctx, c, c.writer, func() (driver.Renewal, error) {
 		if !c.intact() {
 			return driver.Renewal{}, driver.Permanent(errReplaced)
 		}
@@ -38,7 +38,7 @@ func (c *conn) CreateLease(ctx context.Context, l driver.Lease) (driver.Renewal,
 // the database is only read, so a renewal waits for no writer. The lease is gone
 // also where others must think so: when its file or the database was taken away.
 func (c *conn) RenewLease(ctx context.Context, id driver.ID) (driver.Renewal, error) {
-	return do(ctx, c, c.keeper, func(context.Context) (driver.Renewal, error) {
+	return do(ctx, c, c.keeper, func() (driver.Renewal, error) {
 		switch {
 		case !c.intact():
 			return driver.Renewal{}, fmt.Errorf("%w: %w", driver.ErrLeaseGone, errReplaced)
@@ -76,7 +76,7 @@ func (t *tx) renewal(id driver.ID) (r driver.Renewal, err error) {
 // Own says that nobody uses the lease's locks any more, so children that
 // inherited the file do not count.
 func (c *conn) EndLease(ctx context.Context, id driver.ID, grounds driver.Grounds) (bool, error) {
-	return do(ctx, c, c.writer, func(context.Context) (bool, error) {
+	return do(ctx, c, c.writer, func() (bool, error) {
 		ended, err := inTx(c.writer, func(tx *tx) (bool, error) { return c.endLease(tx, id, grounds) })
 		if ended && (grounds.Own || !c.leases.alive(id)) {
 			err = c.leases.remove(id)

@@ -9,28 +9,14 @@ import (
 
 // Acquire implements driver.Conn.
 func (c *conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver.Reply, error) {
-	reply, err := write(ctx, c, func(tx *tx) (driver.Reply, error) {
-		renewal, err := tx.renewal(a.Lease)
-		if err != nil {
-			return driver.Reply{}, err
-		}
-		l, err := tx.lock(a.Name)
-		if err != nil {
-			return driver.Reply{}, err
-		}
-		changed, err := machine.Acquire(l, a, wait, tx.now)
-		if err != nil {
-			return driver.Reply{}, driver.Permanent(err)
-		}
-		if changed {
-			err = tx.store(l)
-		}
-		return driver.Reply{Lock: *l, Epoch: renewal.Epoch}, err
-	})
-	if err == nil && reply.Lock.Ahead(a.Place()) >= 0 {
+	r := &call{Attempt: a, caller: ctx, wait: wait}
+	if err := c.ask(r); err != nil {
+		return driver.Reply{}, err
+	}
+	if r.reply.Lock.Ahead(a.Place()) >= 0 {
 		c.expect(a)
 	}
-	return reply, err
+	return r.reply, nil
 }
 
 // Release implements driver.Conn. When the file is locked for too long, by a
@@ -38,21 +24,16 @@ func (c *conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver
 // outcome is Busy.
 func (c *conn) Release(ctx context.Context, a driver.Attempt) (driver.Outcome, error) {
 	c.forget(a)
-	outcome, err := write(ctx, c, func(tx *tx) (driver.Outcome, error) {
-		l, err := tx.lock(a.Name)
-		if err != nil {
-			return driver.Absent, err
-		}
-		outcome, changed := machine.Release(l, a.Place(), tx.now)
-		if changed {
-			err = tx.store(l)
-		}
-		return outcome, err
-	})
-	if isBusy(err) && ctx.Err() == nil && c.holds(ctx, a) {
+	r := &call{Attempt: a, caller: ctx, release: true}
+	err := c.ask(r)
+	switch {
+	case err == nil:
+		return r.outcome, nil
+	case isBusy(err) && ctx.Err() == nil && c.holds(ctx, a):
 		return driver.Busy, nil
+	default:
+		return driver.Absent, err
 	}
-	return outcome, err
 }
 
 func (c *conn) holds(ctx context.Context, a driver.Attempt) bool {

@@ -17,7 +17,7 @@ func (c *conn) Read(ctx context.Context, q driver.Query) (driver.View, error) {
 	if q.Keepalive {
 		l = c.keeper
 	}
-	return do(ctx, c, l, func(context.Context) (driver.View, error) {
+	return do(ctx, c, l, func() (driver.View, error) {
 		v, err := inTx(l, func(tx *tx) (driver.View, error) { return tx.view(q) })
 		now := time.Now()
 		for id, lease := range v.Leases {

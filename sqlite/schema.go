@@ -72,7 +72,7 @@ type meta struct {
 
 // migrate brings the file up to date, waiting for others who do, until ctx ends.
 func (c *conn) migrate(ctx context.Context) (meta, error) {
-	m, err := doWithin(ctx, c, c.writer, 0, func(context.Context) (meta, error) {
+	m, err := doWithin(ctx, c, c.writer, 0, func() (meta, error) {
 		if err := c.prepare(); err != nil {
 			return meta{}, err
 		}

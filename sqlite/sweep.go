@@ -19,7 +19,7 @@ const sweepAge = time.Hour
 // locks: rows of dead leases, and files without a row. It writes only if there
 // are some.
 func (c *conn) sweep(ctx context.Context) error {
-	ids, err := do(ctx, c, c.reader, func(context.Context) ([]driver.ID, error) {
+	ids, err := do(ctx, c, c.reader, func() ([]driver.ID, error) {
 		return inTx(c.reader, c.remains)
 	})
 	if err != nil {

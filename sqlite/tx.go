@@ -86,11 +86,21 @@ func (l *lane) prepare(query string) (*sql.Stmt, error) {
 }
 
 func (l *lane) exec(query string, args ...any) error {
-	stmt, err := l.prepare(query)
-	if err == nil {
-		_, err = stmt.Exec(args...)
-	}
+	_, err := l.count(query, args...)
 	return err
+}
+
+// count returns how many rows a statement has written.
+func (l *lane) count(query string, args ...any) (int64, error) {
+	stmt, err := l.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	done, err := stmt.Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return done.RowsAffected()
 }
 
 func (l *lane) query(query string, args ...any) (*sql.Rows, error) {
@@ -118,10 +128,10 @@ func (f failed) Scan(...any) error { return f.err }
 
 // write runs f with the file's write lock.
 func write[T any](ctx context.Context, c *conn, f func(*tx) (T, error)) (T, error) {
-	return do(ctx, c, c.writer, func(context.Context) (T, error) { return inTx(c.writer, f) })
+	return do(ctx, c, c.writer, func() (T, error) { return inTx(c.writer, f) })
 }
 
 // read runs f on one snapshot.
 func read[T any](ctx context.Context, c *conn, l *lane, f func(*tx) (T, error)) (T, error) {
-	return do(ctx, c, l, func(context.Context) (T, error) { return inTx(l, f) })
+	return do(ctx, c, l, func() (T, error) { return inTx(l, f) })
 }
