@@ -80,7 +80,7 @@ func (l *lane) make(calls []*call) error {
 
 // alone makes a call. What is plain is one statement, and a transaction of its own.
 func (l *lane) alone(r *call) error {
-	if done, err := (&tx{l, now()}).plain(r); done || err != nil {
+	if done, err := l.plain(r); done || err != nil {
 		return err
 	}
 	_, err := inTx(l, func(tx *tx) (none struct{}, err error) { return none, tx.decide(r) })
@@ -119,6 +119,7 @@ func (t *tx) acquire(r *call) error {
 	if err != nil {
 		return err
 	}
+	t.epoch = renewal.Epoch
 	l, err := t.lock(r.Name)
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type lane struct {
 	// The fields below belong to the operation that runs.
 	conn  *sql.Conn // nil until it is needed
 	stmts map[string]*sql.Stmt
+	epoch uint64 // as the last acquisition saw it; 0: none did
 }
 
 func newLane(path, begin string) (*lane, error) {

@@ -55,6 +55,7 @@ func TestHazard44_DurableCommits(t *testing.T) {
 	}
 	for _, store := range []*Store{tempStore(t), New(db)} {
 		c := newClient(t, store)
+		c.release(c.hold("a").Attempt) // which is not flushed
 		var synchronous int
 		var journal string
 		if err := errors.Join(

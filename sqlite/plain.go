@@ -1,9 +1,7 @@
 package sqlite
 
 import (
-	"database/sql"
-	"errors"
-	"time"
+	"context"
 
 	"github.com/leaseholdgo/leasehold/driver"
 )
@@ -13,12 +11,11 @@ import (
 // statement has the file's write lock from its beginning, so it sees the newest rows.
 const (
 	// A lock that was held before, that nobody holds or waits for, becomes that of the
-	// attempt, under a fence that rises by the row.
+	// attempt. Its fence is the clock's, if that is past the last one.
 	grantPlain = `
-		UPDATE leasehold_lock SET fence = max(fence + 1, ?1), holder_lease = ?2, holder_ticket = ?3, since = ?1
-		WHERE name = ?4 AND holder_lease IS NULL AND holder_ticket IS NULL AND fence >= 0` + isPlain + `
-			AND EXISTS (SELECT 1 FROM leasehold_lease WHERE id = ?2)
-		RETURNING fence, (SELECT epoch FROM leasehold_meta)`
+		UPDATE leasehold_lock SET fence = ?1, holder_lease = ?2, holder_ticket = ?3, since = ?1
+		WHERE name = ?4 AND holder_lease IS NULL AND holder_ticket IS NULL AND fence BETWEEN 0 AND ?1 - 1` + isPlain + `
+			AND EXISTS (SELECT 1 FROM leasehold_lease, leasehold_meta WHERE id = ?2 AND epoch = ?5)`
 	// A lock that the attempt holds, that is not revoked and that nobody waits for, becomes free.
 	freePlain = `
 		UPDATE leasehold_lock SET holder_lease = NULL, holder_ticket = NULL, since = NULL
@@ -28,8 +25,45 @@ const (
 			AND crowd IS NULL AND kept_until IS NULL AND data IS NULL AND keep_data = 0`
 )
 
-// plain makes a call if its row is plain and it is nobody else's business, and reports
-// whether it has.
+// plain makes a call in a transaction of its own, if one statement can, and reports whether
+// it has.
+func (l *lane) plain(r *call) (done bool, err error) {
+	tx := &tx{l, now()}
+	if !r.release {
+		return tx.plain(r)
+	}
+	err = l.unflushed(func() (err error) {
+		done, err = tx.plain(r)
+		return err
+	})
+	return done, err
+}
+
+// unflushed runs f, whose transactions do not wait until they are on the disk: the next
+// one that waits carries them there, for the log is flushed in order. Before that only a
+// crash of the host can undo them. If that undoes a release, the lock stands there as held
+// by a client that has died with the host, so it passes on at once.
+func (l *lane) unflushed(f func() error) error {
+	err := l.set(`PRAGMA synchronous = NORMAL`)
+	if err == nil {
+		err = f()
+	}
+	if l.set(`PRAGMA synchronous = FULL`) != nil {
+		l.hangUp() // the next connection is set to it from the beginning
+	}
+	return err
+}
+
+// set runs a pragma that takes effect when it is compiled, so it is compiled each time.
+func (l *lane) set(pragma string) error {
+	if err := l.connect(); err != nil {
+		return err
+	}
+	_, err := l.conn.ExecContext(context.Background(), pragma)
+	return err
+}
+
+// plain makes a call if one statement can, and reports whether it has.
 func (t *tx) plain(r *call) (bool, error) {
 	switch {
 	case r.release:
@@ -42,17 +76,13 @@ func (t *tx) plain(r *call) (bool, error) {
 }
 
 func (t *tx) grant(r *call) (bool, error) {
-	var fence, epoch int64
 	now := t.now.UnixMicro()
-	err := t.row(grantPlain, now, r.Lease[:], r.Ticket[:], []byte(r.Name)).Scan(&fence, &epoch)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
+	rows, err := t.count(grantPlain, now, r.Lease[:], r.Ticket[:], []byte(r.Name), int64(t.epoch))
 	r.reply = driver.Reply{
-		Lock:  driver.Lock{Name: r.Name, Fence: uint64(fence), Holder: r.Place(), Since: time.UnixMicro(now)},
-		Epoch: uint64(epoch),
+		Lock:  driver.Lock{Name: r.Name, Fence: uint64(now), Holder: r.Place(), Since: t.now},
+		Epoch: t.epoch,
 	}
-	return err == nil, err
+	return rows == 1, err
 }
 
 func (t *tx) free(r *call) (bool, error) {

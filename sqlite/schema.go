@@ -110,7 +110,7 @@ func (c *conn) prepare() error {
 }
 
 func (l *lane) writable() error {
-	if _, err := l.prepare(`SELECT 1`); err != nil { // connects
+	if err := l.connect(); err != nil {
 		return err
 	}
 	return l.conn.Raw(func(c any) error {

@@ -64,16 +64,23 @@ func (l *lane) close() error {
 	return l.db.Close()
 }
 
-// prepare returns a statement, compiled once for the connection. Statements are
-// never interrupted, because an interrupted COMMIT has an unknown outcome; so no
-// context is given to them.
-func (l *lane) prepare(query string) (*sql.Stmt, error) {
-	if l.conn == nil {
-		conn, err := l.db.Conn(context.Background())
-		if err != nil {
-			return nil, err
-		}
+// connect makes a connection if there is none. Statements are never interrupted,
+// because an interrupted COMMIT has an unknown outcome; so no context is given to them.
+func (l *lane) connect() error {
+	if l.conn != nil {
+		return nil
+	}
+	conn, err := l.db.Conn(context.Background())
+	if err == nil {
 		l.conn, l.stmts = conn, map[string]*sql.Stmt{}
+	}
+	return err
+}
+
+// prepare returns a statement, compiled once for the connection.
+func (l *lane) prepare(query string) (*sql.Stmt, error) {
+	if err := l.connect(); err != nil {
+		return nil, err
 	}
 	if stmt, ok := l.stmts[query]; ok {
 		return stmt, nil
