@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"time"
 )
 
@@ -53,6 +54,7 @@ func (l *lane) hangUp() {
 		stmt.Close()
 	}
 	if l.conn != nil {
+		_ = l.conn.Raw(func(any) error { return sqldriver.ErrBadConn }) // or it would be used again
 		l.conn.Close()
 	}
 	l.conn, l.stmts = nil, nil
