@@ -36,17 +36,24 @@
 //
 // # Durability and permissions
 //
-// The database is in WAL mode with synchronous=FULL. What [Open] makes is for
-// its user only: directories 0700, files 0600. It refuses a directory that
-// everybody may write to, unless it is sticky as /tmp is. It accepts one that a
-// group may write to: that group is then trusted with the locks.
+// The database is in WAL mode with synchronous=FULL: a grant, a hand-over and whatever
+// else is written are on the disk before anybody is told. One thing is not waited for: a
+// release that leaves the lock free. The next commit that waits carries it to the
+// disk; before that a crash of the host can undo it, and with the host all clients
+// are gone, so the lock that then seems to be held passes on at once, under a larger fence.
+//
+// What [Open] makes is for its user only: directories 0700, files 0600. It refuses a
+// directory that everybody may write to, unless it is sticky as /tmp is. It accepts one
+// that a group may write to: that group is then trusted with the locks.
 //
 // # Costs
 //
-// An acquisition and a release are one transaction each, on the order of one
-// flush of the disk. A renewal is one read of the database, and a few bytes written
-// to the lease's file. While a client waits it looks at the
-// file a hundred times a second, and otherwise five times; see the benchmark
-// in this package for what that costs. A client uses at most four connections
-// to the file, and as many more file descriptors as it has leases.
+// An acquisition and a release are one transaction each, mostly of one statement. An
+// acquisition waits for one flush of the disk; so does a release, unless nothing but a
+// free lock is left by it. What a client asks for while a transaction of its runs shares
+// the next one, and its flush. A renewal is one read of the database, and a few bytes
+// written to the lease's file. While a client waits it looks at the file a hundred times
+// a second, and otherwise five times; see the benchmark in this package for what that
+// costs. A client uses at most four connections to the file, and as many more file
+// descriptors as it has leases.
 package sqlite
