@@ -65,7 +65,10 @@ func (l *lane) make(calls []*call) error {
 			wanted = append(wanted, r)
 		}
 	}
-	if len(wanted) == 1 {
+	switch len(wanted) {
+	case 0:
+		return nil
+	case 1:
 		return l.alone(wanted[0])
 	}
 	err := l.together(wanted)

@@ -134,10 +134,11 @@ func (c *conn) admit(ctx context.Context) error {
 
 // retry repeats f while the file is locked by others, for at most patience (0: no
 // limit). f must leave nothing behind when it fails with SQLITE_BUSY. The pauses
-// are short because transactions are.
+// are short because transactions are, and because those of a busy client leave short
+// gaps only.
 func retry[T any](ctx context.Context, c *conn, patience time.Duration, f func() (T, error)) (T, error) {
 	start := time.Now()
-	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, time.Millisecond) {
 		value, err := f()
 		if !isBusy(err) {
 			return value, err
