@@ -34,12 +34,15 @@ func (c *conn) newCalls() *coalesce.Queue[*call] {
 	})
 }
 
-// ask makes a call. An error of it is in r.err, unless its caller gives up.
-func (c *conn) ask(r *call) error {
-	if c.calls.Do(r.caller, r) != nil {
-		return context.Cause(r.caller)
-	}
-	return r.err
+// start makes a call. done is told once, in another goroutine, how it ended; or when its
+// caller gives up, even if the disk does not answer. Then the call belongs to the queue.
+func (c *conn) start(r *call, done func(error)) {
+	answer := context.AfterFunc(r.caller, func() { done(context.Cause(r.caller)) })
+	c.calls.Start(r.caller, r, func(error) {
+		if answer() {
+			done(r.err)
+		}
+	})
 }
 
 // run makes calls of different names.

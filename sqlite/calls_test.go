@@ -2,12 +2,16 @@ package sqlite
 
 import (
 	"context"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	modernc "modernc.org/sqlite"
 
 	"github.com/leaseholdgo/leasehold/driver"
 )
@@ -76,6 +80,58 @@ func TestCallThatBreaksATransaction(t *testing.T) {
 		if row := c.row(r.Name); r.err != nil || !row.HeldBy(r.Place()) {
 			t.Errorf("%q: %+v, %v", r.Name, row, r.err)
 		}
+	}
+}
+
+// stall is what the SQL function stall() does: it tells that it was entered, and waits until
+// it may proceed.
+type stall struct{ entered, proceed chan struct{} }
+
+var (
+	stalls       atomic.Pointer[stall] // of the test that runs
+	registerOnce = sync.OnceFunc(func() {
+		modernc.MustRegisterScalarFunction("stall", 0, func(*modernc.FunctionContext, []sqldriver.Value) (sqldriver.Value, error) {
+			s := stalls.Load()
+			close(s.entered)
+			<-s.proceed
+			return nil, nil
+		})
+	})
+)
+
+// TestStuckStatement: a call returns when its context ends, even if its statement does not.
+// That takes effect before any later call does.
+func TestStuckStatement(t *testing.T) {
+	registerOnce()
+	stall := &stall{make(chan struct{}), make(chan struct{})}
+	stalls.Store(stall)
+	c := newClient(t, tempStore(t))
+	_, err := write(t.Context(), c.conn, func(tx *tx) (none struct{}, err error) {
+		return none, tx.exec(`
+			CREATE TEMP TRIGGER stuck BEFORE INSERT ON main.leasehold_lock WHEN new.name = CAST('a' AS BLOB)
+			BEGIN SELECT stall(); END`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-stall.entered; cancel() }()
+	a := c.attempt("a")
+	if _, err := c.Acquire(ctx, a, true); !errors.Is(err, context.Canceled) {
+		t.Errorf("the stuck call returned %v", err)
+	}
+	released := make(chan driver.Outcome)
+	go func() {
+		outcome, err := c.Release(t.Context(), a)
+		if err != nil {
+			t.Error(err)
+		}
+		released <- outcome
+	}()
+	await(t, "the release waits", c.calls.Waiting)
+	close(stall.proceed)
+	if outcome := <-released; outcome != driver.Released {
+		t.Errorf("outcome %v, want Released", outcome)
 	}
 }
 

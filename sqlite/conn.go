@@ -37,6 +37,7 @@ type conn struct {
 
 var (
 	_ driver.Conn       = (*conn)(nil)
+	_ driver.Starter    = (*conn)(nil)
 	_ driver.Listener   = (*conn)(nil)
 	_ driver.Inheritor  = (*conn)(nil)
 	_ driver.DataKeeper = (*conn)(nil)

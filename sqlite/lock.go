@@ -9,31 +9,70 @@ import (
 
 // Acquire implements driver.Conn.
 func (c *conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver.Reply, error) {
+	return result(func(done func(driver.Reply, error)) { c.StartAcquire(ctx, a, wait, done) })
+}
+
+// StartAcquire implements driver.Starter.
+func (c *conn) StartAcquire(ctx context.Context, a driver.Attempt, wait bool, done func(driver.Reply, error)) {
 	r := &call{Attempt: a, caller: ctx, wait: wait}
-	if err := c.ask(r); err != nil {
-		return driver.Reply{}, err
-	}
-	if r.reply.Lock.Ahead(a.Place()) >= 0 {
-		c.expect(a)
-	}
-	return r.reply, nil
+	c.start(r, func(err error) {
+		if err != nil {
+			done(driver.Reply{}, err)
+			return
+		}
+		if r.reply.Lock.Ahead(a.Place()) >= 0 {
+			c.expect(a)
+		}
+		done(r.reply, nil)
+	})
 }
 
 // Release implements driver.Conn. When the file is locked for too long, by a
 // guarded transaction for one, it looks whether the attempt holds: then the
 // outcome is Busy.
 func (c *conn) Release(ctx context.Context, a driver.Attempt) (driver.Outcome, error) {
+	return result(func(done func(driver.Outcome, error)) { c.StartRelease(ctx, a, done) })
+}
+
+// StartRelease implements driver.Starter.
+func (c *conn) StartRelease(ctx context.Context, a driver.Attempt, done func(driver.Outcome, error)) {
 	c.forget(a)
 	r := &call{Attempt: a, caller: ctx, release: true}
-	err := c.ask(r)
-	switch {
-	case err == nil:
-		return r.outcome, nil
-	case isBusy(err) && ctx.Err() == nil && c.holds(ctx, a):
-		return driver.Busy, nil
-	default:
-		return driver.Absent, err
+	c.start(r, func(err error) {
+		switch {
+		case err == nil:
+			done(r.outcome, nil)
+		case isBusy(err):
+			c.examine(ctx, a, err, done)
+		default:
+			done(driver.Absent, err)
+		}
+	})
+}
+
+// examine ends a release that failed because the file was locked.
+func (c *conn) examine(ctx context.Context, a driver.Attempt, failure error, done func(driver.Outcome, error)) {
+	err := c.spawn(ctx, func() {
+		if c.holds(ctx, a) {
+			done(driver.Busy, nil)
+		} else {
+			done(driver.Absent, failure)
+		}
+	})
+	if err != nil {
+		done(driver.Absent, failure)
 	}
+}
+
+// result returns what the function passed to start is told.
+func result[T any](start func(done func(T, error))) (value T, err error) {
+	told := make(chan struct{})
+	start(func(v T, e error) {
+		value, err = v, e
+		close(told)
+	})
+	<-told
+	return value, err
 }
 
 func (c *conn) holds(ctx context.Context, a driver.Attempt) bool {
