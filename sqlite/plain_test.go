@@ -15,7 +15,7 @@ import (
 // TestPlainEqualsTheMachine: whatever a row is like, what one statement does to it is what
 // package machine does; and it does all that is common.
 func TestPlainEqualsTheMachine(t *testing.T) {
-	const rounds = 1000
+	const rounds = 500
 	c := newClient(t, tempStore(t))
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
