@@ -173,7 +173,7 @@ func (a *actor) die() {
 func (a *actor) acquire(at driver.Attempt, wait bool) (reply driver.Reply, err error) {
 	for range 1 + rand.IntN(2) {
 		err = a.call("Acquire", func(ctx context.Context) error {
-			r, err := a.conn.Acquire(ctx, at, wait)
+			r, err := acquire(ctx, a.conn, at, wait)
 			if err == nil {
 				reply = r
 			}

@@ -28,6 +28,10 @@ type Harness struct {
 	// Inherits: the store's Conns implement driver.Inheritor.
 	Inherits bool
 
+	// Starts: the store's Conns implement driver.Starter. Then the suite makes half of its
+	// calls that way.
+	Starts bool
+
 	// Liveness: the store knows by itself whether a lease's client lives, and
 	// says driver.Alive or driver.Dead where others say driver.Unknown. Such a
 	// store may refuse to end a living lease on the grounds of time. Vanish is
@@ -91,6 +95,9 @@ func testDriver(t *testing.T, h Harness) {
 	t.Run("Fixed", func(t *testing.T) { testFixed(t, h) })
 	if h.Listens {
 		t.Run("Listen", func(t *testing.T) { testListen(t, h) })
+	}
+	if h.Starts {
+		t.Run("Starter", func(t *testing.T) { testStarter(t, h) })
 	}
 	if h.Guard != nil {
 		t.Run("Guard", func(t *testing.T) { testGuard(t, h) })

@@ -168,7 +168,7 @@ func (m *model) acquireAs(a driver.Attempt, wait bool) {
 	want := m.lock(a.Name)
 	before := want.Fence
 	if _, err := machine.Acquire(want, a, wait, time.Time{}); err != nil {
-		_, got := m.clients[i].conn.Acquire(m.ctx(), a, wait)
+		_, got := acquire(m.ctx(), m.clients[i].conn, a, wait)
 		var mode *driver.ModeError
 		if !errors.As(got, &mode) || !driver.IsPermanent(got) || mode.Limit != want.Limit {
 			m.failf("Acquire on other terms: %v, want a permanent %v", got, err)

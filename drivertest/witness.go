@@ -81,7 +81,7 @@ func releaseUntilKnown(t *testing.T, conn driver.Conn, a driver.Attempt) driver.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 	defer cancel()
 	for {
-		got, err := conn.Release(ctx, a)
+		got, err := release(ctx, conn, a)
 		if err == nil && got != driver.Busy {
 			return got
 		}

@@ -79,7 +79,7 @@ func (c *client) attempt(name string) driver.Attempt {
 
 func (c *client) acquire(a driver.Attempt, wait bool) driver.Reply {
 	c.Helper()
-	reply, err := c.conn.Acquire(c.ctx(), a, wait)
+	reply, err := acquire(c.ctx(), c.conn, a, wait)
 	if err != nil {
 		c.Fatalf("Acquire(%q, wait %v): %v", a.Name, wait, err)
 	}
@@ -114,7 +114,7 @@ func (c *client) queue(name string) driver.Attempt {
 
 func (c *client) release(a driver.Attempt, want driver.Outcome) {
 	c.Helper()
-	got, err := c.conn.Release(c.ctx(), a)
+	got, err := release(c.ctx(), c.conn, a)
 	if err != nil {
 		c.Fatalf("Release(%q): %v", a.Name, err)
 	}

@@ -17,6 +17,7 @@ func TestConformance(t *testing.T) {
 		},
 		MaxTTL:  time.Minute,
 		Listens: true,
+		Starts:  true,
 		Guard: func(t *testing.T, _ driver.Store, hold driver.Hold) func() {
 			tx, err := testPool(t).Begin(t.Context())
 			if err != nil {

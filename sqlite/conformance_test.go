@@ -14,6 +14,7 @@ func TestConformance(t *testing.T) {
 		Open:     func(t *testing.T) driver.Store { return Open(filepath.Join(t.TempDir(), "locks.db")) },
 		MaxTTL:   time.Minute,
 		Listens:  true,
+		Starts:   true,
 		Inherits: true,
 		Liveness: true,
 		Vanish:   func(conn driver.Conn) { _ = conn.Close() },
