@@ -52,7 +52,7 @@ func newFront(j job) (*front, error) {
 		return nil, err
 	}
 	f.signals = newRelay(append(relayed, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT)...)
-	f.terminal = openTerminal(f.signals)
+	f.terminal = openTerminal()
 	if err = f.startKeeper(); err != nil {
 		return nil, err
 	}

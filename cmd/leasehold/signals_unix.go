@@ -86,11 +86,3 @@ func watchChildren() chan os.Signal {
 	signal.Notify(children, syscall.SIGCHLD)
 	return children
 }
-
-// withoutSignal calls f while sig is ignored, which drops it when it is sent, and
-// then has it delivered again as before.
-func (r *relay) withoutSignal(sig syscall.Signal, f func()) {
-	signal.Ignore(sig)
-	f()
-	signal.Notify(r.incoming, sig)
-}

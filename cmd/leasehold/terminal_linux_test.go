@@ -144,7 +144,7 @@ func TestTerminalBackground(t *testing.T) {
 		return strings.HasPrefix(s.screen.String()[s.seen:], "1")
 	})
 	s.send("fg\n")
-	s.expect("run name -- cat")
+	s.expect("fg\r\n$tool run name -- cat") // and not what says that it is stopped
 	s.send("two\n")
 	s.expect("two\r\ntwo\r\n")
 	s.send(ctrlD)

@@ -27,10 +27,9 @@ type terminal struct {
 	command int         // the command's group; 0 before it is started
 	wants   bool        // the command is to have the terminal from the beginning
 	given   bool        // it has it
-	signals *relay
 }
 
-func openTerminal(signals *relay) *terminal {
+func openTerminal() *terminal {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil
@@ -41,7 +40,7 @@ func openTerminal(signals *relay) *terminal {
 		return nil
 	}
 	return &terminal{
-		tty: tty, modes: modes, own: syscall.Getpgrp(), signals: signals,
+		tty: tty, modes: modes, own: syscall.Getpgrp(),
 		wants: term.IsTerminal(0) && term.IsTerminal(1),
 	}
 }
@@ -75,19 +74,13 @@ func (t *terminal) commandStopped(sig syscall.Signal) (stays bool) {
 	case orphaned():
 		return true
 	}
-	wholeJob := t.given
-	t.takeBack()
-	if wholeJob {
-		t.stopJob()
+	if !t.given {
+		stopProcess()
+		return true
 	}
-	stopProcess()
+	t.takeBack()
+	stopGroup()
 	return true
-}
-
-// stopJob stops the rest of our group, a script that runs us for instance, which
-// the terminal's signal has not reached. We ourselves ignore it.
-func (t *terminal) stopJob() {
-	t.signals.withoutSignal(syscall.SIGTSTP, func() { _ = syscall.Kill(0, syscall.SIGTSTP) })
 }
 
 // stopSelf stops us while there is no command.
@@ -134,6 +127,12 @@ func (t *terminal) inForeground() bool {
 	group, err := unix.IoctlGetInt(int(t.tty.Fd()), unix.TIOCGPGRP)
 	return err == nil && group == t.own
 }
+
+// stopGroup stops our group, us included: a script that runs us, for instance, which the
+// terminal's signal has not reached. It is one call with one signal: a shell that sees the
+// first of the group stopped may continue it at once, and must not come before the last
+// has been told.
+func stopGroup() { _ = syscall.Kill(0, syscall.SIGSTOP) }
 
 func stopProcess() { _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) }
 
