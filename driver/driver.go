@@ -192,6 +192,18 @@ type Starter interface {
 	StartRelease(ctx context.Context, attempt Attempt, done func(Outcome, error))
 }
 
+// Watcher is implemented by a Conn whose store learns by itself, and at once, that a lease
+// has ended: where leases live in a connection, for one.
+type Watcher interface {
+	// Watch returns when the lease has ended, with an error that matches ErrLeaseGone
+	// and says why; or when ctx has, or the Conn was closed, with another one.
+	Watch(ctx context.Context, lease ID) error
+}
+
+// Fenceless is implemented by a Conn whose grants have no fence that means anything to
+// others: their numbers tell grants apart, and users do not get to see them.
+type Fenceless interface{ Fenceless() }
+
 // Inheritor is implemented by a Conn whose leases live as long as an open file
 // of the operating system does.
 type Inheritor interface {

@@ -32,3 +32,9 @@ func (e *RevokedError) Error() string {
 
 // Is reports whether target is ErrRevoked.
 func (e *RevokedError) Is(target error) bool { return target == ErrRevoked }
+
+// goneError is ErrLeaseGone with what the store says of it.
+type goneError struct{ err error }
+
+func (e *goneError) Error() string   { return fmt.Sprintf("%v: %v", ErrLeaseGone, e.err) }
+func (e *goneError) Unwrap() []error { return []error{ErrLeaseGone, e.err} }

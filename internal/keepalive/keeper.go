@@ -2,6 +2,7 @@ package keepalive
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -212,7 +213,7 @@ func (k *Keeper) Close(ctx context.Context) {
 func (k *Keeper) drop(l *Lease) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.closed && l.Cause() != ErrLeaseGone {
+	if !k.closed && !errors.Is(l.Cause(), ErrLeaseGone) {
 		k.wg.Go(func() { k.discard(l.ID) })
 	}
 }

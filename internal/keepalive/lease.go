@@ -2,6 +2,7 @@ package keepalive
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,9 @@ func start(k *Keeper, id driver.ID, ttl time.Duration, sent time.Time, r driver.
 	l.epoch.Store(r.Epoch)
 	k.wg.Go(l.watch)
 	k.wg.Go(l.renewals)
+	if w, ok := k.cfg.Conn.(driver.Watcher); ok {
+		k.wg.Go(func() { l.listen(w) })
+	}
 	return l
 }
 
@@ -191,6 +195,21 @@ func (l *Lease) watch() {
 			return
 		}
 	}
+}
+
+// listen ends the trust when the store says that the lease has ended.
+func (l *Lease) listen(w driver.Watcher) {
+	if err := w.Watch(l.ctx, l.ID); errors.Is(err, driver.ErrLeaseGone) {
+		l.end(gone(err))
+	}
+}
+
+// gone returns the cause of the end of a lease of which the store says err.
+func gone(err error) error {
+	if err == driver.ErrLeaseGone {
+		return ErrLeaseGone
+	}
+	return &goneError{err}
 }
 
 // end ends the trust. The contexts of all locks end before anybody else is told.

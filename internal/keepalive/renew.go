@@ -85,7 +85,7 @@ func (l *Lease) renew() bool {
 		l.extend(sent)
 		return true
 	case errors.Is(err, driver.ErrLeaseGone):
-		l.end(ErrLeaseGone)
+		l.end(gone(err))
 		return true
 	default:
 		return false

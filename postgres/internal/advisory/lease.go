@@ -1,0 +1,185 @@
+package advisory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/clock"
+)
+
+// epoch is the only one there is: after a failover all sessions are new.
+const epoch = 1
+
+// lease is a client's lease, which lives in the session. Table.mu guards it.
+type lease struct {
+	driver.Lease
+	beat, notice uint64
+	renewed      time.Time // of package clock
+	over         chan struct{}
+	cause        error // set before over is closed
+}
+
+// lapse is how many TTLs a lease lives without a renewal: longer than the others wait
+// before they end it.
+const lapse = 3
+
+// lives reports whether the lease is there. t.mu is held.
+func (t *Table) lives(id driver.ID) bool { return t.leases[id] != nil }
+
+// gone returns the error for a lease that is not there. t.mu is held.
+func (t *Table) gone(id driver.ID) error {
+	if cause := t.causes[id]; cause != nil {
+		return cause
+	}
+	return driver.ErrLeaseGone
+}
+
+// createLease makes the lease, or renews it.
+func (t *Table) createLease(ctx context.Context, l driver.Lease) (driver.Renewal, error) {
+	if l.Fixed {
+		return driver.Renewal{}, driver.Permanent(fmt.Errorf("a fixed TTL: %w", driver.ErrUnsupported))
+	}
+	s, err := t.open(ctx)
+	if err != nil {
+		return driver.Renewal{}, err
+	}
+	if err := t.ask(ctx, s, l.TTL); err != nil {
+		return driver.Renewal{}, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.session != s {
+		return driver.Renewal{}, s.Cause()
+	}
+	if !t.lives(l.ID) {
+		t.leases[l.ID] = &lease{Lease: l, over: make(chan struct{})}
+	}
+	return t.renewed(t.leases[l.ID]), nil
+}
+
+// ask asks the server whether the session is there, and makes both sides as patient as
+// the TTL needs.
+func (t *Table) ask(ctx context.Context, s *Session, ttl time.Duration) error {
+	result := make([]int32, 1)
+	units := []*unit{keysUnit([]step{whoami}, []int64{0}, result)}
+	if s.raise(ttl) {
+		units = append(units, patienceUnit(ttl))
+	}
+	t.mu.Lock()
+	t.ttl = max(t.ttl, ttl)
+	t.mu.Unlock()
+	if err := s.exchange(ctx, units...); err != nil {
+		return err
+	}
+	for _, u := range units {
+		if u.err != nil {
+			return u.err
+		}
+	}
+	return s.check(result[0])
+}
+
+// renewed notes a renewal. t.mu is held.
+func (t *Table) renewed(l *lease) driver.Renewal {
+	l.beat++
+	l.renewed = clock.Now()
+	return driver.Renewal{Epoch: epoch, Notice: l.notice}
+}
+
+func (t *Table) renewLease(ctx context.Context, id driver.ID) (driver.Renewal, error) {
+	s, l, err := t.lookUp(id)
+	if err != nil {
+		return driver.Renewal{}, err
+	}
+	if err := t.ask(ctx, s, l.TTL); err != nil {
+		return driver.Renewal{}, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.lives(id) {
+		return driver.Renewal{}, t.gone(id)
+	}
+	return t.renewed(l), nil
+}
+
+// lookUp returns the lease and its session.
+func (t *Table) lookUp(id driver.ID) (*Session, *lease, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.lives(id) || t.session == nil {
+		return nil, nil, t.gone(id)
+	}
+	return t.session, t.leases[id], nil
+}
+
+func (t *Table) endLease(id driver.ID, grounds driver.Grounds) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.leases[id]
+	switch {
+	case l == nil:
+		return true
+	case grounds.Own:
+	case grounds.Observed != 0 && l.beat == grounds.Observed:
+	case grounds.Overdue != 0 && clock.Since(l.renewed) > l.TTL+grounds.Overdue:
+	default:
+		return false
+	}
+	t.endLocked(id, driver.ErrLeaseGone, l)
+	t.free(id)
+	return true
+}
+
+// endLocked ends the lease.
+func (t *Table) endLocked(id driver.ID, cause error, l *lease) {
+	l.cause = cause
+	close(l.over)
+	delete(t.leases, id)
+	if len(t.leases) == 0 {
+		t.idle = clock.Now()
+	}
+}
+
+// free gives back the keys of locks that the lease, which has ended, was the last to need.
+// The rows stay as they are.
+func (t *Table) free(id driver.ID) {
+	for _, r := range t.rows {
+		if r.held != none && r.op == nil && r.lock.Names(id) {
+			t.advance(r)
+		}
+	}
+}
+
+// watch returns when the lease has ended, with the cause, or ctx has.
+func (t *Table) watch(ctx context.Context, id driver.ID) error {
+	_, l, err := t.lookUp(id)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-l.over:
+		return l.cause
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tend ends the leases of clients that have not renewed them for long, and the session
+// if nobody needs it.
+func (t *Table) tend(s *Session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, l := range t.leases {
+		if clock.Since(l.renewed) > lapse*l.TTL {
+			t.endLocked(id, driver.ErrLeaseGone, l)
+			t.free(id)
+		}
+	}
+	if t.session == s && len(t.leases) == 0 && clock.Since(t.idle) > t.ttl {
+		t.session = nil
+		t.clear()
+		t.wg.Go(s.Close)
+	}
+}
