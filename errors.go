@@ -42,7 +42,8 @@ var (
 	ErrRevoked = keepalive.ErrRevoked
 
 	// ErrLeaseGone: the lease's row, or the grant in the lock's row, is gone:
-	// deleted by hand, or expired by a clock that was stepped too far.
+	// deleted by hand, or expired by a clock that was stepped too far; or, of a lock
+	// that is held by a session, the session has ended, for a reason that the error names.
 	ErrLeaseGone = keepalive.ErrLeaseGone
 
 	// ErrFailedOver: the database failed over to a copy that lacks the grant.

@@ -58,8 +58,14 @@ func newLock(ctx context.Context, r *request, a *attempt, g news) (*Lock, error)
 func (l *Lock) Name() string { return l.hold.Name }
 
 // Fence returns the grant's fence: larger than that of every earlier grant of
-// this name. Pass it to what the lock protects, to reject smaller ones.
-func (l *Lock) Fence() uint64 { return l.hold.Fence }
+// this name. Pass it to what the lock protects, to reject smaller ones. It is 0 where the
+// store gives none: acquire with Fenced to be refused there.
+func (l *Lock) Fence() uint64 {
+	if _, none := l.client.conn.(driver.Fenceless); none {
+		return 0
+	}
+	return l.hold.Fence
+}
 
 // Owner returns the name under which the lock is held, for people.
 func (l *Lock) Owner() string { return l.client.cfg.Owner }

@@ -21,6 +21,8 @@ type options struct {
 	sets  bool // Data was given
 	keep  bool
 	wrong error // the first option that cannot be used
+
+	fenced bool // Fenced was given
 }
 
 // MaxPermits is the largest number of permits.
@@ -122,6 +124,10 @@ func Data(b []byte) Option {
 // later holder stores other data. So a job can leave for the next how far it came.
 func KeepData() Option { return func(o *options) { o.keep = true } }
 
+// Fenced makes the acquisition fail with ErrUnsupported where the store gives no fences.
+// All stores do but session stores that were told not to.
+func Fenced() Option { return func(o *options) { o.fenced = true } }
+
 // use sets how the lock is held.
 func (o *options) use(t driver.Terms) {
 	if o.Mode != driver.Exclusive && (o.Mode != t.Mode || o.Limit != t.Limit) {
@@ -150,6 +156,9 @@ func gather(opts []Option, conn driver.Conn) (*options, error) {
 	}
 	if _, ok := conn.(driver.DataKeeper); o.wrong == nil && (o.sets || o.keep) && !ok {
 		return nil, fmt.Errorf("data: %w", ErrUnsupported)
+	}
+	if _, none := conn.(driver.Fenceless); o.wrong == nil && o.fenced && none {
+		return nil, fmt.Errorf("fences: %w", ErrUnsupported)
 	}
 	return o, o.wrong
 }

@@ -44,7 +44,7 @@ func (e *Election) Name() string { return e.name }
 // It costs what [leasehold.Client.Acquire] does: one round trip and one commit when
 // nobody leads; waiting holds no connection.
 func (e *Election) Campaign(ctx context.Context) (*Term, error) {
-	lock, err := e.client.Acquire(ctx, e.name)
+	lock, err := e.client.Acquire(ctx, e.name, leasehold.Fenced())
 	if err != nil {
 		return nil, err
 	}
