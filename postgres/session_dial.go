@@ -42,6 +42,7 @@ func (s *SessionStore) connect(ctx context.Context, ttl time.Duration) (*pgx.Con
 	}
 	var unsure, connected atomic.Bool
 	d.prepare(cfg, &unsure, &connected)
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared before we know whose process it is
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, nil, refusedSetting(err)

@@ -13,8 +13,8 @@ import (
 type step int64
 
 const (
-	whoami        step = iota // the server process that answers
-	tryExclusive              // 1 if the session has the key now, else 0
+	whoami       step = iota // the server process that answers
+	tryExclusive             // 1 if the session has the key now, else 0
 	tryShared
 	upgrade   // from shared to exclusive
 	downgrade // from exclusive to shared; it always can
