@@ -115,7 +115,7 @@ func (s *SessionStore) refusePooler(ctx context.Context, conn *pgx.Conn, ttl tim
 //
 // Settings that the server lacks, or cannot make where it runs, are left out: they bound
 // the detection of what vanished, and do not make it. No commit of this session's has to be
-// durable, except as drawSQL says: nothing is stored but the last fence.
+// durable, except where a fence is drawn ahead of the clock: nothing is stored but the last fence.
 const setUpSessionSQL = `SET statement_timeout = %[1]d; SET lock_timeout = %[2]d;
 SELECT
 	(SELECT pg_catalog.count(pg_catalog.set_config(s.name, v.value, false))

@@ -16,18 +16,6 @@ const fenceTableSQL = `CREATE TABLE IF NOT EXISTS leasehold.fence (
 ) WITH (fillfactor = 10);
 INSERT INTO leasehold.fence (last) VALUES (0) ON CONFLICT DO NOTHING`
 
-// drawSQL draws $1 fences, and returns the last: the first is larger than all that were
-// drawn before, and at least the clock in microseconds. The clock is read with the row
-// lock, or a little earlier.
-//
-// A crash may undo draws that were not yet durable. The clock goes on meanwhile, so
-// those after it are larger still, unless the row is ahead of the clock: then the
-// commit waits until it is durable.
-const drawSQL = `UPDATE leasehold.fence AS f SET last = greatest(f.last + 1, c.now) + $1::int8 - 1
-	FROM (SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::int8 AS now) AS c
-	RETURNING f.last, CASE WHEN f.last > c.now + $1::int8 + 50000
-		THEN pg_catalog.set_config('synchronous_commit', 'on', true) END`
-
 // SessionMigrationSQL returns the SQL that makes the table of fences for cfg, to be run by
 // other means. An error means that cfg is invalid.
 func SessionMigrationSQL(cfg SessionConfig) (string, error) {
@@ -37,8 +25,8 @@ func SessionMigrationSQL(cfg SessionConfig) (string, error) {
 	return cfg.tables().render(`CREATE SCHEMA IF NOT EXISTS leasehold;` + "\n" + fenceTableSQL + ";\n"), nil
 }
 
-// fences returns the statement that draws fences, after making the table if need be; empty:
-// there are none.
+// fences returns the table of fences, quoted, after making it if need be; empty: there is
+// none.
 func (c SessionConfig) fences(ctx context.Context, conn *pgx.Conn) (string, error) {
 	if c.NoFence {
 		return "", nil
@@ -50,7 +38,7 @@ func (c SessionConfig) fences(ctx context.Context, conn *pgx.Conn) (string, erro
 	if err == nil && !exists {
 		err = c.makeFences(ctx, conn, table, schema)
 	}
-	return c.tables().render(drawSQL), err
+	return table, err
 }
 
 func (c SessionConfig) makeFences(ctx context.Context, conn *pgx.Conn, table string, schema bool) error {

@@ -44,9 +44,9 @@ func (t *Table) advance(r *row) {
 func (t *Table) begin(r *row, o *op) {
 	r.op = o
 	t.ops = append(t.ops, o)
-	t.poke()
 }
 
+// poke makes the worker look at the time again.
 func (t *Table) poke() {
 	select {
 	case t.signal <- struct{}{}:

@@ -62,8 +62,8 @@ func (t *Table) createLease(ctx context.Context, l driver.Lease) (driver.Renewal
 // ask asks the server whether the session is there, and makes both sides as patient as
 // the TTL needs.
 func (t *Table) ask(ctx context.Context, s *Session, ttl time.Duration) error {
-	result := make([]int32, 1)
-	units := []*unit{keysUnit([]step{whoami}, []int64{0}, result)}
+	var r reply
+	units := []*unit{stepsUnit([]step{whoami}, []int64{0}, 0, &r)}
 	if s.raise(ttl) {
 		units = append(units, patienceUnit(ttl))
 	}
@@ -78,7 +78,7 @@ func (t *Table) ask(ctx context.Context, s *Session, ttl time.Duration) error {
 			return u.err
 		}
 	}
-	return s.check(result[0])
+	return s.check(&r)
 }
 
 // renewed notes a renewal. t.mu is held.
@@ -116,7 +116,15 @@ func (t *Table) lookUp(id driver.ID) (*Session, *lease, error) {
 
 func (t *Table) endLease(id driver.ID, grounds driver.Grounds) bool {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	ended := t.endIf(id, grounds)
+	next := t.takeLocked()
+	t.mu.Unlock()
+	t.send(next)
+	return ended
+}
+
+// endIf ends the lease if the grounds hold, and reports whether it is gone. t.mu is held.
+func (t *Table) endIf(id driver.ID, grounds driver.Grounds) bool {
 	l := t.leases[id]
 	switch {
 	case l == nil:
@@ -170,7 +178,13 @@ func (t *Table) watch(ctx context.Context, id driver.ID) error {
 // if nobody needs it.
 func (t *Table) tend(s *Session) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.tendLocked(s)
+	next := t.takeLocked()
+	t.mu.Unlock()
+	t.send(next)
+}
+
+func (t *Table) tendLocked(s *Session) {
 	for id, l := range t.leases {
 		if clock.Since(l.renewed) > lapse*l.TTL {
 			t.endLocked(id, driver.ErrLeaseGone, l)

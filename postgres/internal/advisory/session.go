@@ -58,8 +58,9 @@ type flight struct {
 	units []*unit
 	sent  time.Time // of package clock
 	next  int       // the unit whose reply is being read; the reader's own
-	ok    bool      // all replies came
-	done  chan struct{}
+	// over is called once, when all replies have come (ok), by the goroutine that reads
+	// them, or when the session has ended before. It must not wait for another flight.
+	over func(ok bool)
 }
 
 // NewSession takes the connection over from conn, on which Prepare was called; raw is the
@@ -113,11 +114,11 @@ func (s *Session) Close() {
 // exchange sends units and waits for their replies. The units belong to the session
 // if it returns an error: that of ctx, or why the session has ended.
 func (s *Session) exchange(ctx context.Context, units ...*unit) error {
-	f := &flight{units: units, done: make(chan struct{})}
-	s.send(f)
+	came := make(chan bool, 1)
+	s.send(&flight{units: units, over: func(ok bool) { came <- ok }})
 	select {
-	case <-f.done:
-		if !f.ok {
+	case ok := <-came:
+		if !ok {
 			return s.Cause()
 		}
 		return nil
@@ -131,7 +132,7 @@ func (s *Session) send(f *flight) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if !s.board(f) {
-		close(f.done)
+		f.over(false)
 		return
 	}
 	for _, u := range f.units {
@@ -210,35 +211,43 @@ func (s *Session) first() *flight {
 
 // arrived notes the end of the reply to one unit.
 func (s *Session) arrived() {
+	if f := s.landed(); f != nil {
+		f.over(true)
+	}
+}
+
+// landed returns the first flight, and takes it out, if its last reply has come now.
+func (s *Session) landed() *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.flights) == 0 {
-		return
+		return nil
 	}
 	f := s.flights[0]
 	if f.next++; f.next < len(f.units) {
-		return
+		return nil
 	}
 	s.flights[0] = nil
 	s.flights = s.flights[1:]
-	f.ok = true
-	close(f.done)
+	return f
 }
 
 // fail ends the session.
 func (s *Session) fail(cause error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.cause != nil {
+		s.mu.Unlock()
 		return
 	}
 	s.cause = cause
-	_ = s.raw.Close()
-	for _, f := range s.flights {
-		close(f.done)
-	}
+	stranded := s.flights
 	s.flights = nil
+	s.mu.Unlock()
+	_ = s.raw.Close()
 	close(s.ended)
+	for _, f := range stranded {
+		f.over(false)
+	}
 }
 
 // watch ends the session when the server does not answer.

@@ -22,9 +22,9 @@ const (
 	unlockShared
 )
 
-// keysSQL does steps on keys, in their order, and returns a number for each. It
-// waits for nobody. Locks that it took stay taken if it fails half-way.
-const keysSQL = `SELECT CASE u.step
+// stepsSQL does steps on keys, in their order, and yields a number for each. It waits for
+// nobody. Locks that it took stay taken if the statement fails.
+const stepsSQL = `SELECT pg_catalog.array_agg(CASE u.step
 	WHEN 0 THEN pg_catalog.pg_backend_pid()
 	WHEN 1 THEN pg_catalog.pg_try_advisory_lock(u.key)::int
 	WHEN 2 THEN pg_catalog.pg_try_advisory_lock_shared(u.key)::int
@@ -32,7 +32,21 @@ const keysSQL = `SELECT CASE u.step
 	WHEN 4 THEN CASE WHEN pg_catalog.pg_try_advisory_lock_shared(u.key) THEN pg_catalog.pg_advisory_unlock(u.key)::int ELSE 0 END
 	WHEN 5 THEN pg_catalog.pg_advisory_unlock(u.key)::int
 	WHEN 6 THEN pg_catalog.pg_advisory_unlock_shared(u.key)::int
-	END FROM unnest($1::int8[], $2::int8[]) AS u(step, key)`
+	END) AS done FROM unnest($1::int8[], $2::int8[]) AS u(step, key)`
+
+// drawSQL does the same, and then draws $3 fences: the first is larger than all that were
+// drawn before, and than the clock in microseconds. It is an update of one row, whose new
+// version is computed from the one that is current when the row is locked: by then the
+// steps are done, since they are what the row is joined with.
+//
+// A crash may undo draws that were not yet durable. The clock goes on meanwhile, so
+// those after it are larger still, unless the row is ahead of the clock: then the
+// commit waits until it is durable.
+const drawSQL = `UPDATE %s AS f
+	SET last = greatest(f.last + 1, (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000000)::int8) + $3::int8 - 1
+	FROM (` + stepsSQL + `) AS s
+	RETURNING s.done, f.last, CASE WHEN f.last - $3::int8 > (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000000)::int8 + 50000
+		THEN pg_catalog.set_config('synchronous_commit', 'on', true) END`
 
 // mineSQL returns the keys that the session has: key and whether it is exclusive.
 const mineSQL = `SELECT (l.classid::int8 << 32) | l.objid::int8, l.mode = 'ExclusiveLock'
@@ -57,46 +71,56 @@ const patienceSQL = `SELECT pg_catalog.set_config(s.name, CASE s.name WHEN 'stat
 	FROM pg_catalog.pg_settings AS s WHERE s.name IN ('statement_timeout', 'idle_session_timeout')`
 
 const (
-	keysName     = "leasehold_keys"
+	stepsName    = "leasehold_steps"
+	drawName     = "leasehold_draw"
 	mineName     = "leasehold_mine"
 	othersName   = "leasehold_others"
 	patienceName = "leasehold_patience"
-	fenceName    = "leasehold_fence"
 )
 
-// Prepare prepares the statements of this package. fenceSQL draws fences: its parameter
-// is how many, its result the last of them; empty: there are none.
-func Prepare(ctx context.Context, conn *pgconn.PgConn, fenceSQL string) error {
-	statements := [][2]string{
-		{keysName, keysSQL}, {mineName, mineSQL}, {othersName, othersSQL}, {patienceName, patienceSQL}, {fenceName, fenceSQL},
+// Prepare prepares the statements of this package. fences is the table of fences, quoted;
+// empty: there is none.
+func Prepare(ctx context.Context, conn *pgconn.PgConn, fences string) error {
+	statements := map[string]string{stepsName: stepsSQL, mineName: mineSQL, othersName: othersSQL, patienceName: patienceSQL}
+	if fences != "" {
+		statements[drawName] = fmt.Sprintf(drawSQL, fences)
 	}
-	for _, s := range statements {
-		if s[1] == "" {
-			continue
-		}
-		if _, err := conn.Prepare(ctx, s[0], s[1], nil); err != nil {
+	for name, sql := range statements {
+		if _, err := conn.Prepare(ctx, name, sql, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keysUnit does the steps, and writes a number for each into results.
-func keysUnit(steps []step, keys []int64, results []int32) *unit {
-	i := 0
-	return &unit{statement: keysName, params: [][]byte{int8Array(steps), int8Array(keys)}, row: func(values [][]byte) {
-		if i < len(results) && len(values[0]) == 4 {
-			results[i] = int32(binary.BigEndian.Uint32(values[0]))
-		}
-		i++
-	}}
+// reply is what the server says of steps.
+type reply struct {
+	done []int32 // a number for each
+	last uint64  // the last of the fences drawn
 }
 
-// fenceUnit draws n fences, and writes the last into last.
-func fenceUnit(n int, last *uint64) *unit {
-	return &unit{statement: fenceName, params: [][]byte{int8Value(int64(n))}, row: func(values [][]byte) {
-		*last = binary.BigEndian.Uint64(values[0])
-	}}
+// stepsUnit does the steps and draws fences, if that is not 0.
+func stepsUnit(steps []step, keys []int64, fences int, into *reply) *unit {
+	u := &unit{statement: stepsName, params: [][]byte{int8Array(steps), int8Array(keys)}}
+	if fences > 0 {
+		u.statement, u.params = drawName, append(u.params, int8Value(int64(fences)))
+	}
+	u.row = func(values [][]byte) {
+		into.done = readInt4Array(values[0], into.done)
+		if fences > 0 {
+			into.last = binary.BigEndian.Uint64(values[1])
+		}
+	}
+	return u
+}
+
+// readInt4Array decodes the server's binary form of an int4 array without nulls.
+func readInt4Array(b []byte, into []int32) []int32 {
+	const header = 20
+	for b = b[min(header, len(b)):]; len(b) >= 8; b = b[8:] {
+		into = append(into, int32(binary.BigEndian.Uint32(b[4:])))
+	}
+	return into
 }
 
 // mineUnit looks what keys the session has.
@@ -140,12 +164,13 @@ func int8Array[T ~int64](values []T) []byte {
 
 func int8Value(v int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(v)) }
 
-// check returns an error unless the server process that answered is the session's.
-func (s *Session) check(answered int32) error {
-	if answered == s.pid {
+// check returns an error unless the server process that answered is the session's: the
+// first step was to ask.
+func (s *Session) check(r *reply) error {
+	if len(r.done) > 0 && r.done[0] == s.pid {
 		return nil
 	}
-	err := fmt.Errorf("%w (process %d instead of %d)", errPooled, answered, s.pid)
+	err := fmt.Errorf("%w (%v instead of %d)", errPooled, r.done, s.pid)
 	s.fail(err)
 	return err
 }

@@ -52,6 +52,7 @@ type Table struct {
 	rows    map[string]*row
 	keys    map[int64]*row // the row that used the key last
 	ops     []*op          // not yet sent
+	flying  int            // how many batches of them are under way
 	careful int            // how many of them to send one by one
 	leases  map[driver.ID]*lease
 	idle    time.Time           // since when there are no leases
@@ -82,7 +83,7 @@ func New(cfg Config) *Table {
 // clear forgets all rows.
 func (t *Table) clear() {
 	t.rows, t.keys, t.foreign, t.ops = map[string]*row{}, map[int64]*row{}, map[*row]struct{}{}, nil
-	t.most = keptRows
+	t.flying, t.careful, t.most = 0, 0, keptRows
 }
 
 // keptRows is how many rows are kept for their fences when nobody uses the names.
@@ -214,7 +215,9 @@ func (t *Table) do(ctx context.Context, closed <-chan struct{}, c *call) error {
 	c.done = make(chan struct{})
 	t.mu.Lock()
 	t.enter(c)
+	next := t.takeLocked()
 	t.mu.Unlock()
+	t.send(next)
 	select {
 	case <-c.done:
 		return c.err

@@ -1,6 +1,7 @@
 package advisory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,19 +17,22 @@ import (
 // mostSteps bounds one statement.
 const mostSteps = 1000
 
-// work is what one goroutine does for as long as the session lives: it sends what rows
-// ask for, all of it that there is at a time, polls, and looks after leases.
+// depth is how many statements may be under way: while the server works on one, the next
+// arrives.
+const depth = 2
+
+// work is what one goroutine does for as long as the session lives: it polls, and looks
+// after leases. What is asked for meanwhile is sent by those who ask, or with the arrival
+// of the replies to what was sent before.
 func (t *Table) work(s *Session) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		for ops := t.take(s); len(ops) > 0; ops = t.take(s) {
-			t.run(s, ops)
-		}
 		timer.Reset(t.untilNext(s))
 		select {
 		case <-t.signal:
 		case <-timer.C:
+			t.pollDue(s)
 			t.tend(s)
 		case <-s.Ended():
 			t.lose(s)
@@ -37,86 +41,88 @@ func (t *Table) work(s *Session) {
 	}
 }
 
-// take returns what to send now.
-func (t *Table) take(s *Session) []*op {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.session != s || s.Cause() != nil {
+// takeLocked returns what to send now, all that there is, or nil.
+func (t *Table) takeLocked() *batch {
+	if len(t.ops) == 0 || t.session == nil || t.flying >= depth || t.careful > 0 && t.flying > 0 {
 		return nil
 	}
-	t.pollDue()
 	n := min(len(t.ops), mostSteps)
-	if t.careful > 0 && n > 0 {
+	if t.careful > 0 {
 		t.careful--
 		n = 1
 	}
-	ops := t.ops[:n:n]
-	t.ops = t.ops[n:]
-	return ops
+	b := &batch{session: t.session, ops: t.ops[:n:n]}
+	if t.ops = t.ops[n:]; len(t.ops) == 0 {
+		t.ops = nil
+	}
+	t.flying++
+	return b
 }
 
-// run sends what was asked for, and goes on with the rows that asked.
-func (t *Table) run(s *Session, ops []*op) {
-	steps, keys := []step{whoami}, []int64{0}
+// batch is what is asked for in one statement.
+type batch struct {
+	session *Session
+	ops     []*op
+	reply   reply
+}
+
+// send sends a batch, if there is one.
+func (t *Table) send(b *batch) {
+	if b == nil {
+		return
+	}
+	steps, keys := make([]step, 1, 1+len(b.ops)), make([]int64, 1, 1+len(b.ops))
 	draw := 0
-	for _, o := range ops {
+	for _, o := range b.ops {
 		draw += o.fences
 		if !o.none {
 			steps, keys = append(steps, o.step), append(keys, o.row.key)
 		}
 	}
-	results := make([]int32, len(steps))
-	units := []*unit{keysUnit(steps, keys, results)}
-	var last uint64
-	if draw > 0 {
-		units = append(units, fenceUnit(draw, &last))
-	}
-	if s.exchange(context.Background(), units...) != nil {
-		return // the session has ended, and with it all rows
-	}
-	err := units[0].err
-	if err != nil {
-		err = t.recover(s, ops, err)
-	} else if s.check(results[0]) != nil {
-		return
-	}
-	var fenceErr error
-	if draw > 0 && units[1].err != nil {
-		fenceErr = units[1].err
-	} else if draw > 0 && last == 0 {
-		fenceErr = errNoRow
-	}
-	t.finish(s, ops, results[1:], err, last-uint64(draw)+1, fenceErr)
+	u := stepsUnit(steps, keys, draw, &b.reply)
+	b.session.send(&flight{units: []*unit{u}, over: func(ok bool) {
+		switch {
+		case !ok: // the session has ended, and with it all rows
+		case u.err != nil || draw > 0 && b.reply.last == 0:
+			t.wg.Go(func() { t.recover(b, cmp.Or(u.err, errNoRow)) })
+		case b.session.check(&b.reply) == nil:
+			t.finish(b, nil, b.reply.last-uint64(draw)+1)
+		}
+	}})
 }
 
 // errNoRow: the table of fences was emptied.
 var errNoRow = errors.New("the table of fences has no row")
 
-// finish takes in the results. err: the keys are as recover has found them. first is the
-// first of the fences drawn.
-func (t *Table) finish(s *Session, ops []*op, results []int32, err error, first uint64, fenceErr error) {
+// finish takes in the reply to a batch, and sends what it leads to. first is the first
+// of the fences drawn. err: the statement failed, and the keys are as recover found them.
+func (t *Table) finish(b *batch, err error, first uint64) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.session != s {
+	if t.session != b.session {
+		t.mu.Unlock()
 		return
 	}
-	for _, o := range ops {
+	t.flying--
+	results := b.reply.done
+	for _, o := range b.ops {
 		r := o.row
 		r.op = nil
-		if !o.none {
-			if err == nil {
-				o.apply(results[0])
+		switch {
+		case err != nil && len(b.ops) == 1 && (o.none || o.raises() && r.held != o.target):
+			o.call.err = err
+		case err == nil:
+			if !o.none {
 				results = results[1:]
-			} else if o.raises() && r.held != o.target && len(ops) == 1 {
-				o.call.err = err
+				o.apply(results[0])
 			}
-		}
-		if o.fences > 0 {
-			r.take(o, first, fenceErr)
+			o.keep(first)
 			first += uint64(o.fences)
 		}
 		t.advance(r)
 	}
+	next := t.takeLocked()
+	t.mu.Unlock()
+	t.send(next)
 }
 
 // raises reports whether the op asks for more of a key.
@@ -135,42 +141,39 @@ func (o *op) apply(result int32) {
 	}
 }
 
-// take notes the fences drawn for o, if the session has the key.
-func (r *row) take(o *op, first uint64, err error) {
-	switch {
-	case o.call.refused || o.call.err != nil || r.held != o.target:
-	case err != nil:
-		o.call.err = classify(fmt.Errorf("drawing a fence: %w", err))
-	default:
-		r.next, r.end = first, first+uint64(o.fences)
+// keep notes the fences drawn for o, if the session has the key.
+func (o *op) keep(first uint64) {
+	if o.fences > 0 && !o.call.refused {
+		o.row.next, o.row.end = first, first+uint64(o.fences)
 	}
 }
 
 // recover finds out what a statement that failed has left behind: it may have taken keys
-// before it failed. It returns the failure for those who asked.
-func (t *Table) recover(s *Session, ops []*op, failure error) error {
-	has := map[int64]mode{}
+// before it failed.
+func (t *Table) recover(b *batch, failure error) {
+	s, has := b.session, map[int64]mode{}
 	mine := mineUnit(has)
 	if s.exchange(context.Background(), mine) != nil {
-		return failure
+		return
 	}
 	if mine.err != nil {
 		s.fail(fmt.Errorf("the server does not tell which keys are held: %w", mine.err))
-		return failure
+		return
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.careful = len(ops) // one by one, so that the one to blame fails alone
-	for _, o := range ops {
+	t.careful = max(t.careful, len(b.ops)) // one by one, so that the one to blame fails alone
+	for _, o := range b.ops {
 		if !o.none {
 			o.row.held = has[o.row.key]
-			o.row.next, o.row.end = 0, 0
 		}
+		o.row.next, o.row.end = 0, 0
 	}
-	if len(ops) == 1 && !ops[0].none && !ops[0].raises() && ops[0].row.held > ops[0].target {
+	t.mu.Unlock()
+	if o := b.ops[0]; len(b.ops) == 1 && !o.none && !o.raises() && has[o.row.key] > o.target {
 		s.fail(fmt.Errorf("a key cannot be given back: %w", failure))
+		return
 	}
-	return classify(failure)
+	t.finish(b, classify(failure), 0)
 }
 
 // codeFull is the SQLSTATE of a server that has no room for another lock.
@@ -224,11 +227,22 @@ func (t *Table) postpone(r *row) {
 	r.due = now.Add(r.pause)
 	if t.pollAt.IsZero() || r.due.Before(t.pollAt) {
 		t.pollAt = r.due
+		t.poke()
 	}
 }
 
 // pollDue asks again for the keys that are due, and for those that nearly are.
-func (t *Table) pollDue() {
+func (t *Table) pollDue(s *Session) {
+	t.mu.Lock()
+	if t.session == s {
+		t.pollLocked()
+	}
+	next := t.takeLocked()
+	t.mu.Unlock()
+	t.send(next)
+}
+
+func (t *Table) pollLocked() {
 	now := clock.Recent()
 	if t.pollAt.IsZero() || now.Before(t.pollAt) {
 		return
