@@ -13,7 +13,7 @@ import (
 const fenceTableSQL = `CREATE TABLE IF NOT EXISTS leasehold.fence (
 	alone boolean PRIMARY KEY DEFAULT true CHECK (alone), -- so there is one row
 	last bigint NOT NULL -- the last fence drawn, of any name
-) WITH (fillfactor = 10);
+) WITH (fillfactor = 50);
 INSERT INTO leasehold.fence (last) VALUES (0) ON CONFLICT DO NOTHING`
 
 // SessionMigrationSQL returns the SQL that makes the table of fences for cfg, to be run by

@@ -117,9 +117,8 @@ func (t *Table) lookUp(id driver.ID) (*Session, *lease, error) {
 func (t *Table) endLease(id driver.ID, grounds driver.Grounds) bool {
 	t.mu.Lock()
 	ended := t.endIf(id, grounds)
-	next := t.takeLocked()
 	t.mu.Unlock()
-	t.send(next)
+	t.flush()
 	return ended
 }
 
@@ -179,9 +178,8 @@ func (t *Table) watch(ctx context.Context, id driver.ID) error {
 func (t *Table) tend(s *Session) {
 	t.mu.Lock()
 	t.tendLocked(s)
-	next := t.takeLocked()
 	t.mu.Unlock()
-	t.send(next)
+	t.flush()
 }
 
 func (t *Table) tendLocked(s *Session) {

@@ -41,27 +41,28 @@ type Table struct {
 	cfg    Config
 	signal chan struct{} // holds one request to look for work
 
-	mu      sync.Mutex // guards the fields below, and rows, calls, leases
-	conns   int        // that are open; the session lives for them
-	ctx     context.Context
-	stop    context.CancelFunc
-	ttl     time.Duration // the longest of any client or lease there was
-	session *Session      // nil: there is none
-	dialing *dialing      // not nil: one is being made
-	lost    []Backend     // of sessions that may not have ended yet
-	rows    map[string]*row
-	keys    map[int64]*row // the row that used the key last
-	ops     []*op          // not yet sent
-	flying  int            // how many batches of them are under way
-	careful int            // how many of them to send one by one
-	leases  map[driver.ID]*lease
-	idle    time.Time           // since when there are no leases
-	causes  map[driver.ID]error // of the leases that ended with the last session
-	foreign map[*row]struct{}
-	pollAt  time.Time // the first that is due
-	ears    map[*ear]struct{}
-	count   uint64 // the last number of a grant, where no fences are drawn
-	most    int    // rows to keep before those not in use are dropped
+	mu        sync.Mutex // guards the fields below, and rows, calls, leases
+	conns     int        // that are open; the session lives for them
+	ctx       context.Context
+	stop      context.CancelFunc
+	ttl       time.Duration // the longest of any client or lease there was
+	session   *Session      // nil: there is none
+	dialing   *dialing      // not nil: one is being made
+	lost      []Backend     // of sessions that may not have ended yet
+	rows      map[string]*row
+	keys      map[int64]*row // the row that used the key last
+	ops       []*op          // not yet sent
+	flying    bool           // a batch of them is under way
+	gathering bool           // one is about to be
+	careful   int            // how many of them to send one by one
+	leases    map[driver.ID]*lease
+	idle      time.Time           // since when there are no leases
+	causes    map[driver.ID]error // of the leases that ended with the last session
+	foreign   map[*row]struct{}
+	pollAt    time.Time // the first that is due
+	ears      map[*ear]struct{}
+	count     uint64 // the last number of a grant, where no fences are drawn
+	most      int    // rows to keep before those not in use are dropped
 
 	wg sync.WaitGroup // everything that the Table started
 }
@@ -83,7 +84,7 @@ func New(cfg Config) *Table {
 // clear forgets all rows.
 func (t *Table) clear() {
 	t.rows, t.keys, t.foreign, t.ops = map[string]*row{}, map[int64]*row{}, map[*row]struct{}{}, nil
-	t.flying, t.careful, t.most = 0, 0, keptRows
+	t.flying, t.careful, t.most = false, 0, keptRows
 }
 
 // keptRows is how many rows are kept for their fences when nobody uses the names.
@@ -215,9 +216,8 @@ func (t *Table) do(ctx context.Context, closed <-chan struct{}, c *call) error {
 	c.done = make(chan struct{})
 	t.mu.Lock()
 	t.enter(c)
-	next := t.takeLocked()
 	t.mu.Unlock()
-	t.send(next)
+	t.flush()
 	select {
 	case <-c.done:
 		return c.err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,10 +17,6 @@ import (
 
 // mostSteps bounds one statement.
 const mostSteps = 1000
-
-// depth is how many statements may be under way: while the server works on one, the next
-// arrives.
-const depth = 2
 
 // work is what one goroutine does for as long as the session lives: it polls, and looks
 // after leases. What is asked for meanwhile is sent by those who ask, or with the arrival
@@ -41,11 +38,42 @@ func (t *Table) work(s *Session) {
 	}
 }
 
-// takeLocked returns what to send now, all that there is, or nil.
-func (t *Table) takeLocked() *batch {
-	if len(t.ops) == 0 || t.session == nil || t.flying >= depth || t.careful > 0 && t.flying > 0 {
-		return nil
+// mostRounds bounds how often a batch is held back for those who are about to ask too.
+const mostRounds = 8
+
+// flush sends what has been asked for, unless a statement is under way, which does so when
+// it is answered. The goroutines that the last reply has woken run first, for as long as
+// they ask for more: what they ask for costs little in the same statement, and a whole
+// round trip in the next. Nobody waits for one who sleeps.
+func (t *Table) flush() {
+	t.mu.Lock()
+	if t.gathering || !t.readyLocked() {
+		t.mu.Unlock()
+		return
 	}
+	t.gathering = true
+	for n, rounds := 0, 0; len(t.ops) > n && rounds < mostRounds; rounds++ {
+		n = len(t.ops)
+		t.mu.Unlock()
+		runtime.Gosched()
+		t.mu.Lock()
+	}
+	t.gathering = false
+	var b *batch
+	if t.readyLocked() {
+		b = t.takeLocked()
+	}
+	t.mu.Unlock()
+	if b != nil {
+		t.send(b)
+	}
+}
+
+// readyLocked reports whether there is something to send, and it may be sent.
+func (t *Table) readyLocked() bool { return len(t.ops) > 0 && t.session != nil && !t.flying }
+
+// takeLocked returns what to send now: all that there is.
+func (t *Table) takeLocked() *batch {
 	n := min(len(t.ops), mostSteps)
 	if t.careful > 0 {
 		t.careful--
@@ -55,7 +83,7 @@ func (t *Table) takeLocked() *batch {
 	if t.ops = t.ops[n:]; len(t.ops) == 0 {
 		t.ops = nil
 	}
-	t.flying++
+	t.flying = true
 	return b
 }
 
@@ -66,11 +94,8 @@ type batch struct {
 	reply   reply
 }
 
-// send sends a batch, if there is one.
+// send sends a batch.
 func (t *Table) send(b *batch) {
-	if b == nil {
-		return
-	}
 	steps, keys := make([]step, 1, 1+len(b.ops)), make([]int64, 1, 1+len(b.ops))
 	draw := 0
 	for _, o := range b.ops {
@@ -102,7 +127,7 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 		t.mu.Unlock()
 		return
 	}
-	t.flying--
+	t.flying = false
 	results := b.reply.done
 	for _, o := range b.ops {
 		r := o.row
@@ -120,9 +145,8 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 		}
 		t.advance(r)
 	}
-	next := t.takeLocked()
 	t.mu.Unlock()
-	t.send(next)
+	t.flush()
 }
 
 // raises reports whether the op asks for more of a key.
@@ -237,9 +261,8 @@ func (t *Table) pollDue(s *Session) {
 	if t.session == s {
 		t.pollLocked()
 	}
-	next := t.takeLocked()
 	t.mu.Unlock()
-	t.send(next)
+	t.flush()
 }
 
 func (t *Table) pollLocked() {
