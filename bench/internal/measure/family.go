@@ -31,6 +31,8 @@ func Families(quick bool) []Family {
 		contended4x4(),
 		contendedSnapshot(),
 		sqliteCycles(),
+		sessionCycles(8),
+		sessionCycles(512),
 		holding(quick),
 		waiting(),
 	}
