@@ -37,6 +37,10 @@ import (
 // by ctx and by the transaction's own lock_timeout. One round trip. The role needs
 // SELECT and UPDATE on the lock table and SELECT on the lease table. Guard early:
 // the sooner in the transaction, the less work is lost.
+//
+// Locks of a SessionStore can be guarded too, and are exact then: in two round trips, and
+// without a privilege. A guard of one who shares such a lock keeps readers of other
+// processes from joining while it lasts. Revocations after the guard are not seen.
 func Guard(ctx context.Context, tx pgx.Tx, lock *leasehold.Lock) error {
 	return guardHold(ctx, tx, lock.Hold())
 }
@@ -48,6 +52,9 @@ func GuardTx(ctx context.Context, tx *sql.Tx, lock *leasehold.Lock) error {
 }
 
 func guardHold(ctx context.Context, tx pgx.Tx, hold driver.Hold) error {
+	if c := sessionConn(hold.Conn); c != nil {
+		return guardError(hold, guardSession(hold, c, func(sql string, args ...any) scanner { return tx.QueryRow(ctx, sql, args...) }))
+	}
 	texts, err := guardStatements(hold)
 	if err != nil {
 		return err
@@ -61,6 +68,9 @@ func guardHold(ctx context.Context, tx pgx.Tx, hold driver.Hold) error {
 }
 
 func guardHoldTx(ctx context.Context, tx *sql.Tx, hold driver.Hold) error {
+	if c := sessionConn(hold.Conn); c != nil {
+		return guardError(hold, guardSession(hold, c, func(sql string, args ...any) scanner { return tx.QueryRowContext(ctx, sql, args...) }))
+	}
 	texts, err := guardStatements(hold)
 	if err != nil {
 		return err

@@ -24,8 +24,8 @@ import (
 // the trust deadline where nothing does: at most the client's TTL later. The server, in
 // turn, notices a client that has vanished, its host or the network, after twice the TTL
 // (at least 10 s), later than the client stops believing; where it is older than
-// PostgreSQL 14, after twice the TTL by TCP alone. A guard does not exist, so what must
-// be exact uses a lease store ([New]), or compares fences.
+// PostgreSQL 14, after twice the TTL by TCP alone. What must be exact in between is
+// guarded ([Guard]): then it is, in this database; or compares fences.
 //
 // Nothing survives the session: no lock, no place in a queue. A server that fails over
 // has no advisory locks of the old one, and if both are alive both grant.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -69,6 +70,9 @@ func (s *SessionStore) begin(ctx context.Context, conn *pgx.Conn, raw net.Conn, 
 		return nil, err
 	}
 	if err := endBackends(ctx, conn, lost); err != nil {
+		return nil, err
+	}
+	if backend.Identity, err = takeIdentity(ctx, conn); err != nil {
 		return nil, err
 	}
 	fences, err := s.cfg.fences(ctx, conn)
@@ -158,6 +162,17 @@ func setUpSession(ctx context.Context, conn *pgx.Conn, ttl time.Duration) (advis
 		return advisory.Backend{}, errReadOnly
 	}
 	return advisory.Backend{PID: string(row[0]), Started: string(row[1]), Role: string(row[2])}, nil
+}
+
+// takeIdentity takes an advisory lock by which guards know the session: a process id may be
+// another's later.
+func takeIdentity(ctx context.Context, conn *pgx.Conn) (identity int64, err error) {
+	for taken := false; !taken && err == nil; {
+		id := driver.NewID()
+		identity = int64(binary.BigEndian.Uint64(id[:]))
+		err = conn.QueryRow(ctx, advisory.IdentitySQL, identity).Scan(&taken)
+	}
+	return identity, err
 }
 
 // wholeSeconds rounds up, to one at least.

@@ -66,6 +66,9 @@ func (t *Table) attempt(r *row, c *call) *op {
 	if c.err = t.admit(r, c); c.err != nil {
 		return nil
 	}
+	if o := t.ask(r, c); o != nil {
+		return o
+	}
 	first := t.nextFence(r)
 	after := r.lock
 	if c.apply(r, &after, time.UnixMicro(int64(first))); c.err != nil {
@@ -80,11 +83,30 @@ func (t *Table) attempt(r *row, c *call) *op {
 	switch {
 	case len(fresh) > 0 && need > r.held:
 		return &op{row: r, call: c, step: raise(r.held, need), target: need, fences: t.wanted(&after, len(fresh), need)}
+	case len(fresh) > 0 && r.guarded && len(r.lock.Members) == 0:
+		return &op{row: r, call: c, step: unguarded, target: r.held}
 	case len(fresh) > 0 && t.cfg.Fences && r.drawn() < len(fresh):
 		return &op{row: r, call: c, none: true, target: r.held, fences: t.wanted(&after, len(fresh), need)}
 	}
 	t.commit(r, c, after, fresh, first)
 	return t.settle(r, c)
+}
+
+// ask returns what an attempt on a free row needs, which is plain to see; nil where it is
+// not.
+func (t *Table) ask(r *row, c *call) *op {
+	l := &r.lock
+	if c.kind != acquire || c.refused || r.held != none || l.Held() || len(l.Queue) > 0 {
+		return nil
+	}
+	o := &op{row: r, call: c, step: tryExclusive, target: exclusive}
+	if c.attempt.Terms.Mode == driver.Shared {
+		o.step, o.target = tryShared, shared
+	}
+	if t.cfg.Fences {
+		o.fences = 1
+	}
+	return o
 }
 
 // admit checks what the machine does not know.
@@ -205,20 +227,18 @@ func raise(held, need mode) step {
 // The dead need none: nobody who may still act holds the lock then. But where somebody
 // who lives waits behind them, who will take over, the session keeps what it has.
 func (t *Table) need(r *row, l *driver.Lock) mode {
-	alive := none
-	for g := range l.Grants() {
-		switch {
-		case !t.lives(g.Lease):
-		case l.Holder == g.Place:
-			alive = exclusive
-		default:
-			alive = max(alive, shared)
-		}
-	}
-	if alive == none && l.Held() && l.Holder != r.foreign() && t.awaited(l) {
+	switch {
+	case !l.Held() || l.Holder == r.foreign():
+		return none
+	case t.lives(l.Holder.Lease):
+		return exclusive
+	case slices.ContainsFunc(l.Members, func(g driver.Grant) bool { return t.lives(g.Lease) }):
+		return shared
+	case t.awaited(l):
 		return r.held
+	default:
+		return none
 	}
-	return alive
 }
 
 // awaited reports whether anybody who lives waits in the row.

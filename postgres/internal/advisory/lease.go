@@ -45,7 +45,7 @@ func (t *Table) createLease(ctx context.Context, l driver.Lease) (driver.Renewal
 	if err != nil {
 		return driver.Renewal{}, err
 	}
-	if err := t.ask(ctx, s, l.TTL); err != nil {
+	if err := t.visit(ctx, s, l.TTL); err != nil {
 		return driver.Renewal{}, err
 	}
 	t.mu.Lock()
@@ -59,9 +59,9 @@ func (t *Table) createLease(ctx context.Context, l driver.Lease) (driver.Renewal
 	return t.renewed(t.leases[l.ID]), nil
 }
 
-// ask asks the server whether the session is there, and makes both sides as patient as
+// visit asks the server whether the session is there, and makes both sides as patient as
 // the TTL needs.
-func (t *Table) ask(ctx context.Context, s *Session, ttl time.Duration) error {
+func (t *Table) visit(ctx context.Context, s *Session, ttl time.Duration) error {
 	var r reply
 	units := []*unit{stepsUnit([]step{whoami}, []int64{0}, 0, &r)}
 	if s.raise(ttl) {
@@ -93,7 +93,7 @@ func (t *Table) renewLease(ctx context.Context, id driver.ID) (driver.Renewal, e
 	if err != nil {
 		return driver.Renewal{}, err
 	}
-	if err := t.ask(ctx, s, l.TTL); err != nil {
+	if err := t.visit(ctx, s, l.TTL); err != nil {
 		return driver.Renewal{}, err
 	}
 	t.mu.Lock()
@@ -190,8 +190,7 @@ func (t *Table) tendLocked(s *Session) {
 		}
 	}
 	if t.session == s && len(t.leases) == 0 && clock.Since(t.idle) > t.ttl {
-		t.session = nil
-		t.clear()
+		t.drop(errGoBye)
 		t.wg.Go(s.Close)
 	}
 }

@@ -26,6 +26,10 @@ type row struct {
 	calls []*call // not yet made, in the order in which they came
 	op    *op     // what the first of them, or the row, has asked the server for
 
+	// guarded: a holder was guarded since the key was taken, and the guard may be in
+	// progress.
+	guarded bool
+
 	// Fences from next on, and before end, were drawn while the session had the key for
 	// itself, as it has since.
 	next, end uint64
@@ -130,9 +134,19 @@ func (c *call) withoutKey(r *row) driver.Lock {
 
 // granted returns the grants of after that before lacks, in their order.
 func granted(before, after *driver.Lock) []driver.Grant {
-	var fresh []driver.Grant
-	for g := range after.Grants() {
-		if old, ok := before.GrantOf(g.Place); !ok || old.Fence != g.Fence {
+	switch {
+	case len(after.Members) > 0:
+		return grantedToMembers(before, after)
+	case after.Holder.Ticket.IsZero() || after.Holder == before.Holder:
+		return nil
+	default:
+		return []driver.Grant{{Place: after.Holder, Fence: after.Fence}}
+	}
+}
+
+func grantedToMembers(before, after *driver.Lock) (fresh []driver.Grant) {
+	for _, g := range after.Members {
+		if !slices.ContainsFunc(before.Members, func(old driver.Grant) bool { return old.Place == g.Place }) {
 			fresh = append(fresh, g)
 		}
 	}

@@ -22,7 +22,10 @@ var (
 
 // Backend names one server process, in the server's own words: by pid, which may be in
 // use again, by start, and by the role that logged in (its oid).
-type Backend struct{ PID, Started, Role string }
+type Backend struct {
+	PID, Started, Role string
+	Identity           int64 // of a lock that the session took with IdentitySQL
+}
 
 // Session is one connection on which the statements of this package are prepared. A
 // goroutine reads from it all the time, so its end is seen at once. Statements are sent
@@ -30,6 +33,7 @@ type Backend struct{ PID, Started, Role string }
 type Session struct {
 	Backend
 	pid      int32
+	identity int64    // of a lock that no other session has
 	conn     net.Conn // what is written to
 	raw      net.Conn // below TLS; closing it says nothing to the server
 	frontend *pgproto3.Frontend
@@ -79,7 +83,7 @@ func NewSession(ctx context.Context, conn *pgconn.PgConn, raw net.Conn, backend 
 		return nil, fmt.Errorf("the server's process id: %w", err)
 	}
 	s := &Session{
-		Backend: backend, pid: pid, conn: h.Conn, raw: raw, frontend: h.Frontend,
+		Backend: backend, pid: pid, identity: backend.Identity, conn: h.Conn, raw: raw, frontend: h.Frontend,
 		dialled: clock.Now(), ended: make(chan struct{}), patience: patience,
 	}
 	_ = h.Conn.SetDeadline(time.Time{})

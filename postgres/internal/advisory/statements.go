@@ -20,18 +20,36 @@ const (
 	downgrade // from exclusive to shared; it always can
 	unlockExclusive
 	unlockShared
+	unguarded // 1 if no guard of the key is in progress
+)
+
+// A guard of a key is a second advisory lock, of the pair of numbers that are the key's
+// halves, which the guarded transaction shares. Whoever takes a key then makes sure that
+// nobody has that lock. So either the guard comes first, and the key is let go of again; or
+// the key was taken first, and the guard sees that.
+const (
+	halves  = `(u.key >> 32)::int4, ((u.key << 32) >> 32)::int4`
+	freeSQL = `CASE WHEN pg_catalog.pg_try_advisory_lock(` + halves + `) THEN pg_catalog.pg_advisory_unlock(` + halves + `) ELSE false END`
 )
 
 // stepsSQL does steps on keys, in their order, and yields a number for each. It waits for
-// nobody. Locks that it took stay taken if the statement fails.
+// nobody. Locks that it took stay taken if the statement fails. Those who share a key look
+// more than once for a guard: what they see may be another one who looks.
 const stepsSQL = `SELECT pg_catalog.array_agg(CASE u.step
 	WHEN 0 THEN pg_catalog.pg_backend_pid()
-	WHEN 1 THEN pg_catalog.pg_try_advisory_lock(u.key)::int
-	WHEN 2 THEN pg_catalog.pg_try_advisory_lock_shared(u.key)::int
-	WHEN 3 THEN CASE WHEN pg_catalog.pg_try_advisory_lock(u.key) THEN pg_catalog.pg_advisory_unlock_shared(u.key)::int ELSE 0 END
+	WHEN 1 THEN CASE WHEN NOT pg_catalog.pg_try_advisory_lock(u.key) THEN 0
+		WHEN ` + freeSQL + ` THEN 1
+		WHEN pg_catalog.pg_advisory_unlock(u.key) THEN 0 END
+	WHEN 2 THEN CASE WHEN NOT pg_catalog.pg_try_advisory_lock_shared(u.key) THEN 0
+		WHEN ` + freeSQL + ` THEN 1 WHEN ` + freeSQL + ` THEN 1 WHEN ` + freeSQL + ` THEN 1
+		WHEN pg_catalog.pg_advisory_unlock_shared(u.key) THEN 0 END
+	WHEN 3 THEN CASE WHEN NOT pg_catalog.pg_try_advisory_lock(u.key) THEN 0
+		WHEN ` + freeSQL + ` THEN pg_catalog.pg_advisory_unlock_shared(u.key)::int
+		WHEN pg_catalog.pg_advisory_unlock(u.key) THEN 0 END
 	WHEN 4 THEN CASE WHEN pg_catalog.pg_try_advisory_lock_shared(u.key) THEN pg_catalog.pg_advisory_unlock(u.key)::int ELSE 0 END
 	WHEN 5 THEN pg_catalog.pg_advisory_unlock(u.key)::int
 	WHEN 6 THEN pg_catalog.pg_advisory_unlock_shared(u.key)::int
+	WHEN 7 THEN (` + freeSQL + `)::int
 	END) AS done FROM unnest($1::int8[], $2::int8[]) AS u(step, key)`
 
 // drawSQL does the same, and then draws $3 fences: the first is larger than all that were

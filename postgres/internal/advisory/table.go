@@ -111,10 +111,11 @@ func (t *Table) disconnect() {
 	t.mu.Lock()
 	t.conns--
 	last := t.conns == 0
+	s := t.session
 	if last {
 		t.stop()
+		t.drop(errGoBye)
 	}
-	s := t.session
 	t.mu.Unlock()
 	if last {
 		if s != nil {
@@ -174,8 +175,7 @@ func (t *Table) dial(ctx context.Context, d *dialing, ttl time.Duration, lost []
 	t.wg.Go(func() { t.work(s) })
 }
 
-// lose is called when the session has ended. Everything that was held or awaited in it
-// has ended too.
+// lose is called when the session has ended.
 func (t *Table) lose(s *Session) {
 	cause := s.Cause()
 	s.wg.Wait()
@@ -184,9 +184,13 @@ func (t *Table) lose(s *Session) {
 	if cause != errGoBye { // the server may not know
 		t.lost = append(t.lost, s.Backend)
 	}
-	if t.session != s {
-		return
+	if t.session == s {
+		t.drop(cause)
 	}
+}
+
+// drop gives the session up, and with it all that was held or awaited in it. t.mu is held.
+func (t *Table) drop(cause error) {
 	t.session = nil
 	t.causes = map[driver.ID]error{}
 	for id, l := range t.leases {

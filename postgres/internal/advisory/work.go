@@ -133,7 +133,7 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 		r := o.row
 		r.op = nil
 		switch {
-		case err != nil && len(b.ops) == 1 && (o.none || o.raises() && r.held != o.target):
+		case err != nil && len(b.ops) == 1 && (o.none || o.step == unguarded || o.raises() && r.held != o.target):
 			o.call.err = err
 		case err == nil:
 			if !o.none {
@@ -149,20 +149,30 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 	t.flush()
 }
 
-// raises reports whether the op asks for more of a key.
+// raises reports whether the op asks for more of a key, and lowers, for less.
 func (o *op) raises() bool { return !o.none && o.step <= upgrade }
+func (o *op) lowers() bool { return !o.none && o.step > upgrade && o.step != unguarded }
 
 // apply notes what has become of the key.
 func (o *op) apply(result int32) {
 	switch {
-	case result == 1 || !o.raises():
-		o.row.held = o.target
-		if o.target != exclusive {
-			o.row.next, o.row.end = 0, 0
-		}
-	default:
+	case o.step == unguarded:
+		o.row.guarded = result != 1
+		o.call.refused = result != 1
+	case o.raises() && result != 1:
 		o.call.refused = true
+	default:
+		o.row.have(o.target)
 	}
+}
+
+// have notes what the session has of the key.
+func (r *row) have(m mode) {
+	r.held = m
+	if m != exclusive {
+		r.next, r.end = 0, 0
+	}
+	r.guarded = r.guarded && m != none
 }
 
 // keep notes the fences drawn for o, if the session has the key.
@@ -188,12 +198,13 @@ func (t *Table) recover(b *batch, failure error) {
 	t.careful = max(t.careful, len(b.ops)) // one by one, so that the one to blame fails alone
 	for _, o := range b.ops {
 		if !o.none {
-			o.row.held = has[o.row.key]
+			o.row.have(has[o.row.key])
+			o.row.guarded = o.row.held != none // nobody knows whether it looked for one
 		}
 		o.row.next, o.row.end = 0, 0
 	}
 	t.mu.Unlock()
-	if o := b.ops[0]; len(b.ops) == 1 && !o.none && !o.raises() && has[o.row.key] > o.target {
+	if o := b.ops[0]; len(b.ops) == 1 && o.lowers() && has[o.row.key] > o.target {
 		s.fail(fmt.Errorf("a key cannot be given back: %w", failure))
 		return
 	}

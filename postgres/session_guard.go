@@ -1,0 +1,42 @@
+package postgres
+
+import (
+	"fmt"
+
+	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/postgres/internal/advisory"
+)
+
+// sessionConn returns conn if it is one of a SessionStore, or nil.
+func sessionConn(conn driver.Conn) *advisory.Conn {
+	switch c := conn.(type) {
+	case *advisory.Conn:
+		return c
+	case fenceless:
+		return c.Conn
+	}
+	return nil
+}
+
+// guardSession guards a lock of a SessionStore. From the first statement on nobody who does
+// not hold the lock yet is granted it; the look at the lock comes after that, both at
+// what the process knows and at what the server does.
+func guardSession(hold driver.Hold, c *advisory.Conn, query func(sql string, args ...any) scanner) error {
+	high, low := c.HalvesOf(hold.Name)
+	var done, holds bool
+	if err := query(advisory.GuardSQL, high, low).Scan(&done); err != nil {
+		return err
+	}
+	proof, err := c.Prove(hold.Attempt)
+	if err != nil {
+		return fmt.Errorf("%w: %w", leasehold.ErrNotHeld, err)
+	}
+	if err := query(advisory.HoldsSQL, proof.PID, proof.Key, proof.Identity).Scan(&holds); err != nil {
+		return err
+	}
+	if !holds {
+		return fmt.Errorf("%w: its session has ended", leasehold.ErrNotHeld)
+	}
+	return nil
+}
