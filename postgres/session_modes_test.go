@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -190,5 +191,43 @@ func TestSessionForgetsNames(t *testing.T) {
 	}
 	if known > 5000 {
 		t.Errorf("%d names are remembered", known)
+	}
+}
+
+// A process whose goroutines pass a name among themselves, and take it again and again, lets
+// others have it; readers who overlap let in a writer of another process.
+func TestHazard17_ProcessesTakeTurns(t *testing.T) {
+	t.Parallel()
+	for what, opts := range map[string][]leasehold.Option{"alone": nil, "shared": {leasehold.Shared()}} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			hot, other := s.client(), s.client()
+			ctx, stop := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						lock, err := hot.Acquire(ctx, "x", opts...)
+						if err != nil {
+							return
+						}
+						time.Sleep(rand.N(2 * time.Millisecond)) // work
+						s.release(lock)
+					}
+				})
+			}
+			for range 5 {
+				start := time.Now()
+				lock := s.acquire(other, "x")
+				if took := time.Since(start); took > 5*time.Second {
+					t.Errorf("waited %v", took)
+				}
+				s.release(lock)
+			}
+			stop()
+			wg.Wait()
+			s.free("x")
+		})
 	}
 }

@@ -14,6 +14,7 @@ type op struct {
 	row    *row
 	step   step
 	none   bool // it asks for fences only
+	shows  bool // it shows that the session waits, too
 	target mode // what the session has of the key if the step succeeds
 	fences int  // how many to draw
 	call   *call
@@ -82,11 +83,13 @@ func (t *Table) attempt(r *row, c *call) *op {
 	need := t.need(r, &after)
 	switch {
 	case len(fresh) > 0 && need > r.held:
-		return &op{row: r, call: c, step: raise(r.held, need), target: need, fences: t.wanted(&after, len(fresh), need)}
+		return &op{row: r, call: c, step: raise(r.held, need), target: need, fences: t.draws(&after, len(fresh), need), shows: c.kind == poll && !r.waits}
+	case len(fresh) > 0 && r.turnOver():
+		return &op{row: r, call: c, step: wanted, target: r.held}
 	case len(fresh) > 0 && r.guarded && len(r.lock.Members) == 0:
 		return &op{row: r, call: c, step: unguarded, target: r.held}
 	case len(fresh) > 0 && t.cfg.Fences && r.drawn() < len(fresh):
-		return &op{row: r, call: c, none: true, target: r.held, fences: t.wanted(&after, len(fresh), need)}
+		return &op{row: r, call: c, none: true, target: r.held, fences: t.draws(&after, len(fresh), need)}
 	}
 	t.commit(r, c, after, fresh, first)
 	return t.settle(r, c)
@@ -98,6 +101,9 @@ func (t *Table) ask(r *row, c *call) *op {
 	l := &r.lock
 	if c.kind != acquire || c.refused || r.held != none || l.Held() || len(l.Queue) > 0 {
 		return nil
+	}
+	if r.turnOver() {
+		return &op{row: r, call: c, step: wanted}
 	}
 	o := &op{row: r, call: c, step: tryExclusive, target: exclusive}
 	if c.attempt.Terms.Mode == driver.Shared {
@@ -138,8 +144,8 @@ func (t *Table) nextFence(r *row) uint64 {
 	}
 }
 
-// wanted returns how many fences to draw.
-func (t *Table) wanted(after *driver.Lock, fresh int, need mode) int {
+// draws returns how many fences to draw.
+func (t *Table) draws(after *driver.Lock, fresh int, need mode) int {
 	switch {
 	case !t.cfg.Fences:
 		return 0
@@ -190,8 +196,9 @@ func (t *Table) note(r *row) {
 		t.foreign[r] = struct{}{}
 		r.since, r.pause = clock.Recent(), 0
 		t.postpone(r)
-	case !foreign && listed:
+	case !foreign:
 		delete(t.foreign, r)
+		r.yield = false
 	}
 }
 
@@ -199,7 +206,11 @@ func (t *Table) note(r *row) {
 func (t *Table) settle(r *row, c *call) *op {
 	need := t.need(r, &r.lock)
 	switch {
-	case t.session == nil || need >= r.held:
+	case t.session == nil:
+		return nil
+	case need >= r.held && r.waits && !r.isForeign():
+		return &op{row: r, call: c, step: hide, target: r.held}
+	case need >= r.held:
 		return nil
 	case need == shared:
 		return &op{row: r, call: c, step: downgrade, target: shared}
@@ -208,6 +219,16 @@ func (t *Table) settle(r *row, c *call) *op {
 	default:
 		return &op{row: r, call: c, step: unlockExclusive, target: none}
 	}
+}
+
+// turnTime is how long a process may keep a name to itself that others wait for.
+const turnTime = 100 * time.Millisecond
+
+// turnOver reports whether the process has had the key for so long that it is to let
+// others have it, if any wait.
+func (r *row) turnOver() bool {
+	now := clock.Recent()
+	return !r.turn.IsZero() && now.Sub(r.turn) > turnTime && (r.held != none || now.Sub(r.freed) <= MaxPoll)
 }
 
 // raise returns the step from what is held of a key to more.

@@ -34,6 +34,11 @@ type row struct {
 	// itself, as it has since.
 	next, end uint64
 
+	turn  time.Time // since when the process has had the key, with short pauses
+	freed time.Time // when it last gave it back
+	waits bool      // the session shows that it waits
+	yield bool      // it has just given way
+
 	since time.Time     // foreign: when it was found to be held elsewhere
 	due   time.Time     // foreign: when to ask again
 	pause time.Duration // foreign: between the last time and that

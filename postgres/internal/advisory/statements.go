@@ -21,6 +21,9 @@ const (
 	unlockExclusive
 	unlockShared
 	unguarded // 1 if no guard of the key is in progress
+	show      // that the session waits for the key
+	hide      // that it does
+	wanted    // 1 if another session shows that it waits for the key
 )
 
 // A guard of a key is a second advisory lock, of the pair of numbers that are the key's
@@ -30,6 +33,13 @@ const (
 const (
 	halves  = `(u.key >> 32)::int4, ((u.key << 32) >> 32)::int4`
 	freeSQL = `CASE WHEN pg_catalog.pg_try_advisory_lock(` + halves + `) THEN pg_catalog.pg_advisory_unlock(` + halves + `) ELSE false END`
+)
+
+// Who waits for a key shares a third lock, of another pair of numbers, as long as it does.
+// So who has the key, or is about to take it again, can see whether others wait.
+const (
+	turned = `((u.key << 32) >> 32)::int4 # 1431655765, (u.key >> 32)::int4 # 858993459`
+	alone  = `CASE WHEN pg_catalog.pg_try_advisory_lock(` + turned + `) THEN pg_catalog.pg_advisory_unlock(` + turned + `) ELSE false END`
 )
 
 // stepsSQL does steps on keys, in their order, and yields a number for each. It waits for
@@ -50,6 +60,9 @@ const stepsSQL = `SELECT pg_catalog.array_agg(CASE u.step
 	WHEN 5 THEN pg_catalog.pg_advisory_unlock(u.key)::int
 	WHEN 6 THEN pg_catalog.pg_advisory_unlock_shared(u.key)::int
 	WHEN 7 THEN (` + freeSQL + `)::int
+	WHEN 8 THEN pg_catalog.pg_try_advisory_lock_shared(` + turned + `)::int
+	WHEN 9 THEN pg_catalog.pg_advisory_unlock_shared(` + turned + `)::int
+	WHEN 10 THEN (NOT ` + alone + `)::int
 	END) AS done FROM unnest($1::int8[], $2::int8[]) AS u(step, key)`
 
 // drawSQL does the same, and then draws $3 fences: the first is larger than all that were

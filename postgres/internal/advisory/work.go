@@ -103,6 +103,9 @@ func (t *Table) send(b *batch) {
 		if !o.none {
 			steps, keys = append(steps, o.step), append(keys, o.row.key)
 		}
+		if o.shows {
+			steps, keys = append(steps, show), append(keys, o.row.key)
+		}
 	}
 	u := stepsUnit(steps, keys, draw, &b.reply)
 	b.session.send(&flight{units: []*unit{u}, over: func(ok bool) {
@@ -133,12 +136,16 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 		r := o.row
 		r.op = nil
 		switch {
-		case err != nil && len(b.ops) == 1 && (o.none || o.step == unguarded || o.raises() && r.held != o.target):
+		case err != nil && len(b.ops) == 1 && o.call != nil && !o.lowers() && (!o.raises() || r.held != o.target):
 			o.call.err = err
 		case err == nil:
 			if !o.none {
 				results = results[1:]
 				o.apply(results[0])
+			}
+			if o.shows {
+				results = results[1:]
+				r.waits = results[0] == 1
 			}
 			o.keep(first)
 			first += uint64(o.fences)
@@ -151,7 +158,7 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 
 // raises reports whether the op asks for more of a key, and lowers, for less.
 func (o *op) raises() bool { return !o.none && o.step <= upgrade }
-func (o *op) lowers() bool { return !o.none && o.step > upgrade && o.step != unguarded }
+func (o *op) lowers() bool { return !o.none && o.step > upgrade && o.step < unguarded }
 
 // apply notes what has become of the key.
 func (o *op) apply(result int32) {
@@ -159,6 +166,11 @@ func (o *op) apply(result int32) {
 	case o.step == unguarded:
 		o.row.guarded = result != 1
 		o.call.refused = result != 1
+	case o.step == wanted:
+		o.row.turn = clock.Recent()
+		o.row.yield, o.call.refused = result == 1, result == 1
+	case o.step == hide:
+		o.row.waits = false
 	case o.raises() && result != 1:
 		o.call.refused = true
 	default:
@@ -168,6 +180,12 @@ func (o *op) apply(result int32) {
 
 // have notes what the session has of the key.
 func (r *row) have(m mode) {
+	switch now := clock.Recent(); {
+	case m == none && r.held != none:
+		r.freed = now
+	case m != none && r.held == none && now.Sub(r.freed) > MaxPoll:
+		r.turn = now
+	}
 	r.held = m
 	if m != exclusive {
 		r.next, r.end = 0, 0
@@ -199,6 +217,7 @@ func (t *Table) recover(b *batch, failure error) {
 	for _, o := range b.ops {
 		if !o.none {
 			o.row.have(has[o.row.key])
+			o.row.waits = false
 			o.row.guarded = o.row.held != none // nobody knows whether it looked for one
 		}
 		o.row.next, o.row.end = 0, 0
@@ -258,7 +277,10 @@ const minPoll = time.Millisecond
 // was first asked for.
 func (t *Table) postpone(r *row) {
 	now := clock.Recent()
-	r.pause = backoff.Jitter(min(max(now.Sub(r.since)/4, minPoll), MaxPoll*3/4))
+	r.pause = backoff.Jitter(min(max(now.Sub(r.since)/4, minPoll), MaxPoll))
+	if r.yield {
+		r.pause, r.yield = MaxPoll, false // the others have asked by then
+	}
 	r.due = now.Add(r.pause)
 	if t.pollAt.IsZero() || r.due.Before(t.pollAt) {
 		t.pollAt = r.due
