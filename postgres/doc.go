@@ -38,6 +38,12 @@
 // pg_current_wal_insert_lsn(), which every role may by default; where it may
 // not, or the service has no such functions, failover goes unnoticed.
 //
+// # Locks of a session
+//
+// [NewSession] returns another kind of store, whose locks are advisory locks of the
+// server's, freed the moment the connection ends. [TxLock] takes one for the length of a
+// transaction.
+//
 // # Guard
 //
 // [Guard] and [GuardTx] check, inside the caller's own transaction, that a lock

@@ -33,8 +33,9 @@ import (
 // Order: first come, first served among all clients of one SessionStore. Between
 // processes there is none. Who waits for a lock that another session holds asks again,
 // after a quarter of the time that it has waited for, at most every 50 ms; all the names
-// that a process waits for are asked for in one statement. So a process that acquires
-// and releases a lock all the time may keep others waiting for long.
+// that a process waits for are asked for in one statement. A process that passes a lock
+// among its goroutines, or takes it again and again, lets other processes that wait have
+// it after 100 ms; and so do readers who overlap let in a writer of another process.
 //
 // Permits, minimum holds, data and fixed TTLs are ErrUnsupported. Revoke works on locks
 // of the same SessionStore only: others are revoked by ending their session
