@@ -34,7 +34,7 @@ func (t *Table) advance(r *row) {
 		}
 		r.calls[0] = nil
 		r.calls = r.calls[1:]
-		close(c.done)
+		t.complete(c)
 	}
 	if o := t.settle(r, nil); o != nil {
 		t.begin(r, o)
@@ -45,14 +45,6 @@ func (t *Table) advance(r *row) {
 func (t *Table) begin(r *row, o *op) {
 	r.op = o
 	t.ops = append(t.ops, o)
-}
-
-// poke makes the worker look at the time again.
-func (t *Table) poke() {
-	select {
-	case t.signal <- struct{}{}:
-	default:
-	}
 }
 
 // attempt makes the call, or returns what it needs from the server first. Nil: the call

@@ -18,6 +18,7 @@ type Conn struct {
 
 var (
 	_ driver.Conn     = (*Conn)(nil)
+	_ driver.Starter  = (*Conn)(nil)
 	_ driver.Listener = (*Conn)(nil)
 	_ driver.Watcher  = (*Conn)(nil)
 )
@@ -66,20 +67,53 @@ func (c *Conn) EndLease(ctx context.Context, id driver.ID, grounds driver.Ground
 
 // Acquire implements driver.Conn.
 func (c *Conn) Acquire(ctx context.Context, a driver.Attempt, wait bool) (driver.Reply, error) {
-	if err := c.ready(ctx); err != nil {
-		return driver.Reply{}, err
+	call, err := c.acquisition(ctx, a, wait)
+	if err == nil {
+		err = c.table.do(ctx, c.closed, call)
 	}
-	switch {
+	return call.reply(err)
+}
+
+// StartAcquire implements driver.Starter.
+func (c *Conn) StartAcquire(ctx context.Context, a driver.Attempt, wait bool, done func(driver.Reply, error)) {
+	call, err := c.acquisition(ctx, a, wait)
+	if err != nil {
+		go done(driver.Reply{}, err)
+		return
+	}
+	call.ctx = ctx
+	call.finish = func() { done(call.reply(call.result())) }
+	c.table.submit(call)
+}
+
+// acquisition returns the call that asks for the lock.
+func (c *Conn) acquisition(ctx context.Context, a driver.Attempt, wait bool) (*call, error) {
+	switch err := c.ready(ctx); {
+	case err != nil:
+		return nil, err
 	case a.Terms.Mode == driver.Permit:
-		return driver.Reply{}, driver.Permanent(fmt.Errorf("permits: %w", driver.ErrUnsupported))
+		return nil, driver.Permanent(fmt.Errorf("permits: %w", driver.ErrUnsupported))
 	case a.Terms.MinHold != 0:
-		return driver.Reply{}, driver.Permanent(fmt.Errorf("a minimum hold: %w", driver.ErrUnsupported))
+		return nil, driver.Permanent(fmt.Errorf("a minimum hold: %w", driver.ErrUnsupported))
 	}
-	call := &call{kind: acquire, attempt: a, wait: wait}
-	if err := c.table.do(ctx, c.closed, call); err != nil {
+	return &call{kind: acquire, attempt: a, wait: wait}, nil
+}
+
+// reply returns the reply to an acquisition that ended with err.
+func (c *call) reply(err error) (driver.Reply, error) {
+	if err != nil {
 		return driver.Reply{}, err
 	}
-	return driver.Reply{Lock: snapshot(&call.lock), Epoch: epoch}, nil
+	return driver.Reply{Lock: snapshot(&c.lock), Epoch: epoch}, nil
+}
+
+// result returns the error with which the call ended. Nothing else of a call that was
+// over too late may be looked at.
+func (c *call) result() error {
+	if c.late != nil {
+		return c.late
+	}
+	return c.err
 }
 
 // Release implements driver.Conn.
@@ -88,11 +122,26 @@ func (c *Conn) Release(ctx context.Context, a driver.Attempt) (driver.Outcome, e
 		return driver.Absent, err
 	}
 	call := &call{kind: release, attempt: a}
-	err := c.table.do(ctx, c.closed, call)
+	return call.end(c.table.do(ctx, c.closed, call))
+}
+
+// StartRelease implements driver.Starter.
+func (c *Conn) StartRelease(ctx context.Context, a driver.Attempt, done func(driver.Outcome, error)) {
+	if err := c.ready(ctx); err != nil {
+		go done(driver.Absent, err)
+		return
+	}
+	call := &call{kind: release, attempt: a, ctx: ctx}
+	call.finish = func() { done(call.end(call.result())) }
+	c.table.submit(call)
+}
+
+// end returns the result of a release that ended with err.
+func (c *call) end(err error) (driver.Outcome, error) {
 	if err != nil {
 		return driver.Absent, err
 	}
-	return call.outcome, nil
+	return c.outcome, nil
 }
 
 // TakeOver implements driver.Conn.

@@ -116,10 +116,9 @@ func (t *Table) lookUp(id driver.ID) (*Session, *lease, error) {
 
 func (t *Table) endLease(id driver.ID, grounds driver.Grounds) bool {
 	t.mu.Lock()
-	ended := t.endIf(id, grounds)
-	t.mu.Unlock()
-	t.flush()
-	return ended
+	defer t.poke()
+	defer t.unlock()
+	return t.endIf(id, grounds)
 }
 
 // endIf ends the lease if the grounds hold, and reports whether it is gone. t.mu is held.
@@ -173,24 +172,37 @@ func (t *Table) watch(ctx context.Context, id driver.ID) error {
 	}
 }
 
-// tend ends the leases of clients that have not renewed them for long, and the session
-// if nobody needs it.
-func (t *Table) tend(s *Session) {
+// tend polls, ends the leases of clients that have not renewed them for long, and the
+// session if nobody needs it.
+func (t *Table) tend() {
 	t.mu.Lock()
-	t.tendLocked(s)
-	t.mu.Unlock()
-	t.flush()
-}
-
-func (t *Table) tendLocked(s *Session) {
+	defer t.unlock()
+	t.poll()
+	t.expire()
 	for id, l := range t.leases {
 		if clock.Since(l.renewed) > lapse*l.TTL {
 			t.endLocked(id, driver.ErrLeaseGone, l)
 			t.free(id)
 		}
 	}
-	if t.session == s && len(t.leases) == 0 && clock.Since(t.idle) > t.ttl {
+	if s := t.session; s != nil && len(t.leases) == 0 && clock.Since(t.idle) > t.ttl {
 		t.drop(errGoBye)
 		t.wg.Go(s.Close)
+	}
+}
+
+// expire tells those whose context has ended while the server does not answer.
+func (t *Table) expire() {
+	waiting := t.ops
+	if t.flying != nil {
+		waiting = append(waiting[:len(waiting):len(waiting)], t.flying.ops...)
+	}
+	for _, o := range waiting {
+		for _, c := range o.row.calls {
+			if c.ctx != nil && c.ctx.Err() != nil && !c.told {
+				c.late = c.ctx.Err()
+				t.complete(c)
+			}
+		}
 	}
 }

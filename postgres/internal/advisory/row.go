@@ -1,6 +1,7 @@
 package advisory
 
 import (
+	"context"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -76,7 +77,11 @@ type call struct {
 	gone    []driver.ID
 	ended   uint64 // the fence of TakeOver and Revoke
 	mark    driver.Mark
-	done    chan struct{}
+
+	ctx    context.Context // not nil: finish is called soon after it has ended
+	late   error           // why it was called before the call was over
+	told   bool            // it was called, or is about to be
+	finish func()          // without Table.mu
 
 	refused   bool // another session has the key
 	committed bool // the row is changed; what is left is to give the key back

@@ -40,29 +40,32 @@ type Config struct {
 type Table struct {
 	cfg    Config
 	signal chan struct{} // holds one request to look for work
+	inbox  inbox
 
-	mu        sync.Mutex // guards the fields below, and rows, calls, leases
-	conns     int        // that are open; the session lives for them
-	ctx       context.Context
-	stop      context.CancelFunc
-	ttl       time.Duration // the longest of any client or lease there was
-	session   *Session      // nil: there is none
-	dialing   *dialing      // not nil: one is being made
-	lost      []Backend     // of sessions that may not have ended yet
-	rows      map[string]*row
-	keys      map[int64]*row // the row that used the key last
-	ops       []*op          // not yet sent
-	flying    bool           // a batch of them is under way
-	gathering bool           // one is about to be
-	careful   int            // how many of them to send one by one
-	leases    map[driver.ID]*lease
-	idle      time.Time           // since when there are no leases
-	causes    map[driver.ID]error // of the leases that ended with the last session
-	foreign   map[*row]struct{}
-	pollAt    time.Time // the first that is due
-	ears      map[*ear]struct{}
-	count     uint64 // the last number of a grant, where no fences are drawn
-	most      int    // rows to keep before those not in use are dropped
+	mu      sync.Mutex // guards the fields below, and rows, calls, leases
+	conns   int        // that are open; the session lives for them
+	ctx     context.Context
+	stop    context.CancelFunc
+	ttl     time.Duration // the longest of any client or lease there was
+	session *Session      // nil: there is none
+	dialing *dialing      // not nil: one is being made
+	lost    []Backend     // of sessions that may not have ended yet
+	rows    map[string]*row
+	keys    map[int64]*row // the row that used the key last
+	ops     []*op          // not yet sent
+	flying  *batch         // what is under way; nil: nothing
+	careful int            // how many of them to send one by one
+	leases  map[driver.ID]*lease
+	idle    time.Time           // since when there are no leases
+	causes  map[driver.ID]error // of the leases that ended with the last session
+	foreign map[*row]struct{}
+	pollAt  time.Time // the first that is due
+	ears    map[*ear]struct{}
+	count   uint64 // the last number of a grant, where no fences are drawn
+	most    int    // rows to keep before those not in use are dropped
+
+	finished []*call // to be told when mu is given back
+	hints    []told  // the same
 
 	wg sync.WaitGroup // everything that the Table started
 }
@@ -84,7 +87,7 @@ func New(cfg Config) *Table {
 // clear forgets all rows.
 func (t *Table) clear() {
 	t.rows, t.keys, t.foreign, t.ops = map[string]*row{}, map[int64]*row{}, map[*row]struct{}{}, nil
-	t.flying, t.careful, t.most = false, 0, keptRows
+	t.flying, t.careful, t.most = nil, 0, keptRows
 }
 
 // keptRows is how many rows are kept for their fences when nobody uses the names.
@@ -95,6 +98,9 @@ func (t *Table) Connect(ctx context.Context, ttl time.Duration) (*Conn, error) {
 	t.mu.Lock()
 	if t.conns++; t.conns == 1 {
 		t.ctx, t.stop = context.WithCancel(context.Background())
+		t.inbox.open()
+		ctx := t.ctx
+		t.wg.Go(func() { t.work(ctx) })
 	}
 	t.ttl = max(t.ttl, ttl)
 	t.mu.Unlock()
@@ -115,13 +121,38 @@ func (t *Table) disconnect() {
 	if last {
 		t.stop()
 		t.drop(errGoBye)
+		for _, c := range t.inbox.close() {
+			c.err = errClosed
+			t.complete(c)
+		}
 	}
-	t.mu.Unlock()
+	t.unlock()
 	if last {
 		if s != nil {
 			s.Close()
 		}
 		t.wg.Wait()
+	}
+}
+
+// unlock gives mu back, and tells those who are to be told of what was done under it.
+func (t *Table) unlock() {
+	finished, hints := t.finished, t.hints
+	t.finished, t.hints = nil, nil
+	t.mu.Unlock()
+	for _, c := range finished {
+		c.finish()
+	}
+	for _, h := range hints {
+		h.ear.tell(h.hint)
+	}
+}
+
+// complete notes that a call is over.
+func (t *Table) complete(c *call) {
+	if !c.told {
+		c.told = true
+		t.finished = append(t.finished, c)
 	}
 }
 
@@ -172,7 +203,7 @@ func (t *Table) dial(ctx context.Context, d *dialing, ttl time.Duration, lost []
 	d.session, t.session = s, s
 	t.lost = t.lost[len(lost):]
 	t.idle = clock.Now()
-	t.wg.Go(func() { t.work(s) })
+	t.poke() // so that its end is noticed
 }
 
 // lose is called when the session has ended.
@@ -180,7 +211,7 @@ func (t *Table) lose(s *Session) {
 	cause := s.Cause()
 	s.wg.Wait()
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	if cause != errGoBye { // the server may not know
 		t.lost = append(t.lost, s.Backend)
 	}
@@ -204,40 +235,15 @@ func (t *Table) drop(cause error) {
 			if !c.committed && c.err == nil {
 				c.err = cause
 			}
-			close(c.done)
+			t.complete(c)
 		}
 	}
 	for e := range t.ears {
-		e.wake(driver.Hint{})
+		t.hints = append(t.hints, told{e, driver.Hint{}})
 	}
 }
 
-// do makes a call on a name.
-func (t *Table) do(ctx context.Context, closed <-chan struct{}, c *call) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	c.done = make(chan struct{})
-	t.mu.Lock()
-	t.enter(c)
-	t.mu.Unlock()
-	t.flush()
-	select {
-	case <-c.done:
-		return c.err
-	default:
-	}
-	select {
-	case <-c.done:
-		return c.err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-closed:
-		return errClosed
-	}
-}
-
-// enter makes the call after those that came before for the same name.
+// enter makes the call after those that came before for the same name. t.mu is held.
 func (t *Table) enter(c *call) {
 	r := t.rows[c.attempt.Name]
 	if r == nil {
@@ -245,7 +251,7 @@ func (t *Table) enter(c *call) {
 			if c.kind == revoke {
 				c.err = driver.ErrNotHeld
 			}
-			close(c.done)
+			t.complete(c)
 			return
 		}
 		r = t.newRow(c.attempt.Name)

@@ -18,50 +18,63 @@ import (
 // mostSteps bounds one statement.
 const mostSteps = 1000
 
-// work is what one goroutine does for as long as the session lives: it polls, and looks
-// after leases. What is asked for meanwhile is sent by those who ask, or with the arrival
-// of the replies to what was sent before.
-func (t *Table) work(s *Session) {
+// work is what one goroutine does for as long as clients are connected: it makes their
+// calls, sends what those ask the server for, polls, and looks after leases.
+func (t *Table) work(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		timer.Reset(t.untilNext(s))
+		left, ended := t.outlook()
+		timer.Reset(left)
 		select {
 		case <-t.signal:
 		case <-timer.C:
-			t.pollDue(s)
-			t.tend(s)
-		case <-s.Ended():
-			t.lose(s)
+			t.tend()
+		case <-ended:
+		case <-ctx.Done():
 			return
 		}
+		t.turn()
 	}
+}
+
+// outlook returns how long the worker may sleep, and what tells it of the session's end.
+func (t *Table) outlook() (left time.Duration, ended <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left = tendEvery(t.ttl)
+	if !t.pollAt.IsZero() {
+		left = min(left, clock.Until(t.pollAt))
+	}
+	if t.session != nil {
+		ended = t.session.Ended()
+	}
+	return max(left, 0), ended
 }
 
 // mostRounds bounds how often a batch is held back for those who are about to ask too.
 const mostRounds = 8
 
-// flush sends what has been asked for, unless a statement is under way, which does so when
-// it is answered. The goroutines that the last reply has woken run first, for as long as
+// turn makes the calls in the inbox, and sends what there is to send, unless a statement is
+// under way. Then the goroutines that the last reply has woken run first, for as long as
 // they ask for more: what they ask for costs little in the same statement, and a whole
 // round trip in the next. Nobody waits for one who sleeps.
-func (t *Table) flush() {
-	t.mu.Lock()
-	if t.gathering || !t.readyLocked() {
-		t.mu.Unlock()
+func (t *Table) turn() {
+	if s := t.current(); s != nil && s.Cause() != nil {
+		t.lose(s)
+	}
+	ready, _ := t.drain()
+	for rounds, more := 0, true; ready && more && rounds < mostRounds; rounds++ {
+		runtime.Gosched()
+		ready, more = t.drain()
+	}
+	if !ready {
 		return
 	}
-	t.gathering = true
-	for n, rounds := 0, 0; len(t.ops) > n && rounds < mostRounds; rounds++ {
-		n = len(t.ops)
-		t.mu.Unlock()
-		runtime.Gosched()
-		t.mu.Lock()
-	}
-	t.gathering = false
+	t.mu.Lock()
 	var b *batch
-	if t.readyLocked() {
-		b = t.takeLocked()
+	if t.ready() {
+		b = t.take()
 	}
 	t.mu.Unlock()
 	if b != nil {
@@ -69,22 +82,39 @@ func (t *Table) flush() {
 	}
 }
 
-// readyLocked reports whether there is something to send, and it may be sent.
-func (t *Table) readyLocked() bool { return len(t.ops) > 0 && t.session != nil && !t.flying }
+func (t *Table) current() *Session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.session
+}
 
-// takeLocked returns what to send now: all that there is.
-func (t *Table) takeLocked() *batch {
+// drain makes the calls in the inbox. It reports whether there is something to send, and
+// whether there were any.
+func (t *Table) drain() (ready, more bool) {
+	calls := t.inbox.take()
+	t.mu.Lock()
+	defer t.unlock()
+	for _, c := range calls {
+		t.enter(c)
+	}
+	return t.ready(), len(calls) > 0
+}
+
+// ready reports whether there is something to send, and it may be sent. t.mu is held.
+func (t *Table) ready() bool { return len(t.ops) > 0 && t.session != nil && t.flying == nil }
+
+// take returns what to send now: all that there is. t.mu is held.
+func (t *Table) take() *batch {
 	n := min(len(t.ops), mostSteps)
 	if t.careful > 0 {
 		t.careful--
 		n = 1
 	}
-	b := &batch{session: t.session, ops: t.ops[:n:n]}
+	t.flying = &batch{session: t.session, ops: t.ops[:n:n]}
 	if t.ops = t.ops[n:]; len(t.ops) == 0 {
 		t.ops = nil
 	}
-	t.flying = true
-	return b
+	return t.flying
 }
 
 // batch is what is asked for in one statement.
@@ -126,11 +156,12 @@ var errNoRow = errors.New("the table of fences has no row")
 // of the fences drawn. err: the statement failed, and the keys are as recover found them.
 func (t *Table) finish(b *batch, err error, first uint64) {
 	t.mu.Lock()
+	defer t.poke()
+	defer t.unlock()
 	if t.session != b.session {
-		t.mu.Unlock()
 		return
 	}
-	t.flying = false
+	t.flying = nil
 	results := b.reply.done
 	for _, o := range b.ops {
 		r := o.row
@@ -152,8 +183,6 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 		}
 		t.advance(r)
 	}
-	t.mu.Unlock()
-	t.flush()
 }
 
 // raises reports whether the op asks for more of a key, and lowers, for less.
@@ -251,17 +280,6 @@ func classify(err error) error {
 	return err
 }
 
-// untilNext returns how long the worker may sleep.
-func (t *Table) untilNext(s *Session) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	left := tendEvery(t.ttl)
-	if t.session == s && !t.pollAt.IsZero() {
-		left = min(left, clock.Until(t.pollAt))
-	}
-	return max(left, 0)
-}
-
 // tendEvery is how often leases are looked at.
 func tendEvery(ttl time.Duration) time.Duration {
 	return min(max(ttl/4, 10*time.Millisecond), time.Second)
@@ -288,17 +306,8 @@ func (t *Table) postpone(r *row) {
 	}
 }
 
-// pollDue asks again for the keys that are due, and for those that nearly are.
-func (t *Table) pollDue(s *Session) {
-	t.mu.Lock()
-	if t.session == s {
-		t.pollLocked()
-	}
-	t.mu.Unlock()
-	t.flush()
-}
-
-func (t *Table) pollLocked() {
+// poll asks again for the keys that are due, and for those that nearly are. t.mu is held.
+func (t *Table) poll() {
 	now := clock.Recent()
 	if t.pollAt.IsZero() || now.Before(t.pollAt) {
 		return
@@ -310,7 +319,7 @@ func (t *Table) pollLocked() {
 			t.postpone(r)
 		case r.due.Sub(now) <= r.pause/4:
 			t.postpone(r)
-			t.enter(&call{kind: poll, attempt: driver.Attempt{Name: r.lock.Name}, done: make(chan struct{})})
+			t.enter(&call{kind: poll, attempt: driver.Attempt{Name: r.lock.Name}, finish: func() {}})
 		case t.pollAt.IsZero() || r.due.Before(t.pollAt):
 			t.pollAt = r.due
 		}
