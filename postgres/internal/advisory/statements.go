@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -43,13 +44,21 @@ const (
 )
 
 // stepsSQL does steps on keys, in their order, and yields a number for each. It waits for
-// nobody. Locks that it took stay taken if the statement fails. Those who share a key look
-// more than once for a guard: what they see may be another one who looks.
+// nobody. Locks that it took stay taken if the statement fails.
 const stepsSQL = `SELECT pg_catalog.array_agg(CASE u.step
-	WHEN 0 THEN pg_catalog.pg_backend_pid()
+	%s END) AS done FROM unnest($1::int8[], $2::int8[]) AS u(step, key)`
+
+// plainCases are the steps that are done most. The server sets up all cases of a
+// statement whenever it runs, so a statement with few is cheaper.
+const plainCases = `WHEN 0 THEN pg_catalog.pg_backend_pid()
 	WHEN 1 THEN CASE WHEN NOT pg_catalog.pg_try_advisory_lock(u.key) THEN 0
 		WHEN ` + freeSQL + ` THEN 1
 		WHEN pg_catalog.pg_advisory_unlock(u.key) THEN 0 END
+	WHEN 5 THEN pg_catalog.pg_advisory_unlock(u.key)::int`
+
+// otherCases are the others. Those who share a key look more than once for a guard: what
+// they see may be another one who looks.
+const otherCases = `
 	WHEN 2 THEN CASE WHEN NOT pg_catalog.pg_try_advisory_lock_shared(u.key) THEN 0
 		WHEN ` + freeSQL + ` THEN 1 WHEN ` + freeSQL + ` THEN 1 WHEN ` + freeSQL + ` THEN 1
 		WHEN pg_catalog.pg_advisory_unlock_shared(u.key) THEN 0 END
@@ -57,13 +66,14 @@ const stepsSQL = `SELECT pg_catalog.array_agg(CASE u.step
 		WHEN ` + freeSQL + ` THEN pg_catalog.pg_advisory_unlock_shared(u.key)::int
 		WHEN pg_catalog.pg_advisory_unlock(u.key) THEN 0 END
 	WHEN 4 THEN CASE WHEN pg_catalog.pg_try_advisory_lock_shared(u.key) THEN pg_catalog.pg_advisory_unlock(u.key)::int ELSE 0 END
-	WHEN 5 THEN pg_catalog.pg_advisory_unlock(u.key)::int
 	WHEN 6 THEN pg_catalog.pg_advisory_unlock_shared(u.key)::int
 	WHEN 7 THEN (` + freeSQL + `)::int
 	WHEN 8 THEN pg_catalog.pg_try_advisory_lock_shared(` + turned + `)::int
 	WHEN 9 THEN pg_catalog.pg_advisory_unlock_shared(` + turned + `)::int
-	WHEN 10 THEN (NOT ` + alone + `)::int
-	END) AS done FROM unnest($1::int8[], $2::int8[]) AS u(step, key)`
+	WHEN 10 THEN (NOT ` + alone + `)::int`
+
+// plain reports whether the step is among the plain cases.
+func (s step) plain() bool { return s == whoami || s == tryExclusive || s == unlockExclusive }
 
 // drawSQL does the same, and then draws $3 fences: the first is larger than all that were
 // drawn before, and than the clock in microseconds. It is an update of one row, whose new
@@ -75,7 +85,7 @@ const stepsSQL = `SELECT pg_catalog.array_agg(CASE u.step
 // commit waits until it is durable.
 const drawSQL = `UPDATE %s AS f
 	SET last = greatest(f.last + 1, (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000000)::int8) + $3::int8 - 1
-	FROM (` + stepsSQL + `) AS s
+	FROM (%s) AS s
 	RETURNING s.done, f.last, CASE WHEN f.last - $3::int8 > (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000000)::int8 + 50000
 		THEN pg_catalog.set_config('synchronous_commit', 'on', true) END`
 
@@ -104,6 +114,7 @@ const patienceSQL = `SELECT pg_catalog.set_config(s.name, CASE s.name WHEN 'stat
 const (
 	stepsName    = "leasehold_steps"
 	drawName     = "leasehold_draw"
+	plainSuffix  = "_plain"
 	mineName     = "leasehold_mine"
 	othersName   = "leasehold_others"
 	patienceName = "leasehold_patience"
@@ -112,9 +123,13 @@ const (
 // Prepare prepares the statements of this package. fences is the table of fences, quoted;
 // empty: there is none.
 func Prepare(ctx context.Context, conn *pgconn.PgConn, fences string) error {
-	statements := map[string]string{stepsName: stepsSQL, mineName: mineSQL, othersName: othersSQL, patienceName: patienceSQL}
-	if fences != "" {
-		statements[drawName] = fmt.Sprintf(drawSQL, fences)
+	statements := map[string]string{mineName: mineSQL, othersName: othersSQL, patienceName: patienceSQL}
+	for suffix, cases := range map[string]string{"": plainCases + otherCases, plainSuffix: plainCases} {
+		steps := fmt.Sprintf(stepsSQL, cases)
+		statements[stepsName+suffix] = steps
+		if fences != "" {
+			statements[drawName+suffix] = fmt.Sprintf(drawSQL, fences, steps)
+		}
 	}
 	for name, sql := range statements {
 		if _, err := conn.Prepare(ctx, name, sql, nil); err != nil {
@@ -135,6 +150,9 @@ func stepsUnit(steps []step, keys []int64, fences int, into *reply) *unit {
 	u := &unit{statement: stepsName, params: [][]byte{int8Array(steps), int8Array(keys)}}
 	if fences > 0 {
 		u.statement, u.params = drawName, append(u.params, int8Value(int64(fences)))
+	}
+	if !slices.ContainsFunc(steps, func(s step) bool { return !s.plain() }) {
+		u.statement += plainSuffix
 	}
 	u.row = func(values [][]byte) {
 		into.done = readInt4Array(values[0], into.done)
