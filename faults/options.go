@@ -60,7 +60,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	return o, err
 }
 
-func knownStores() []string { return []string{database.SQLite, database.Postgres} }
+func knownStores() []string { return []string{database.SQLite, database.Postgres, database.Session} }
 
 func join(list []string) string  { return strings.Join(list, ",") }
 func split(list string) []string { return strings.Split(list, ",") }

@@ -14,7 +14,7 @@ import (
 // remove, whatever the error.
 func (t *trial) provide(ctx context.Context) error {
 	t.config = database.Config{Kind: t.scene.store, Path: filepath.Join(t.dir, "locks.db"), Schema: t.schema(), Longest: t.longest(), NoGrace: t.noGrace}
-	if t.scene.store == database.Postgres {
+	if database.OnPostgres(t.scene.store) {
 		var err error
 		if t.cluster, err = t.startCluster(ctx); err != nil {
 			return err

@@ -52,6 +52,14 @@ func scenes(ttl time.Duration, seed uint64) []scene {
 			steps: 10 * time.Minute, tolerance: -1,
 			nemeses: clients(ofSessions, []string{"clock", "crash"}),
 		},
+		{
+			name: "session", store: database.Session,
+			nemeses: clients(ofSessions, []string{"crash", "restart", "connections", "snapshot"}),
+		},
+		{
+			name: "session-network", store: database.Session,
+			nemeses: clients(ofSessions, ofNetwork),
+		},
 	}
 	return all
 }

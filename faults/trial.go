@@ -29,7 +29,8 @@ var hot = []string{"hot/a", "hot/b", "hot/c"}
 // modes are the names that are used in other ways.
 func (t *trial) modes() []string {
 	return slices.DeleteFunc(client.Modes(), func(name string) bool {
-		return t.scene.steps > t.ttl && slices.Contains(client.SteadyModes(), name)
+		return t.scene.steps > t.ttl && slices.Contains(client.SteadyModes(), name) ||
+			t.scene.store == database.Session && slices.Contains(client.StoredModes(), name)
 	})
 }
 
@@ -91,6 +92,20 @@ func (t *trial) peace() time.Duration {
 
 // reserve is the part of the length that is kept for what comes after the faults.
 func (t *trial) reserve() time.Duration { return t.peace() + 2*t.ttl }
+
+// check judges what happened. The server frees the locks of a session before their holder
+// can know: so beliefs may overlap, for as long as the last holder's trust at the most,
+// which is a TTL; and so may holds. There is no queue between processes, and so no order.
+// Everything else is as with other stores.
+func (t *trial) check(events []history.Event, left check.Remains) []check.Violation {
+	found := check.Run(events, left, t.ttl)
+	if t.scene.store != database.Session {
+		return found
+	}
+	return slices.DeleteFunc(found, func(v check.Violation) bool {
+		return v.Kind == check.Overlap && v.To-v.From <= t.ttl || v.Kind == check.Linear || v.Kind == check.Order
+	})
+}
 
 func directory(keep, name string) (string, error) {
 	if keep == "" {
@@ -188,7 +203,7 @@ func (t *trial) judge(ctx context.Context) (r result, err error) {
 	r.scene = t.scene
 	r.Result = report.Result{
 		Store: t.scene.store + ", " + t.scene.name, Seed: t.seed, Clients: t.clients, TTL: t.ttl, Worked: t.worked, Directory: t.dir,
-		Summary: report.Summarise(events, left), Violations: check.Run(events, left, t.ttl),
+		Summary: report.Summarise(events, left), Violations: t.check(events, left),
 	}
 	if len(r.Violations) > 0 {
 		err = draw.File(filepath.Join(t.dir, "history.html"), events, r.Violations)

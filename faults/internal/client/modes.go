@@ -34,6 +34,9 @@ func Modes() []string {
 // which would keep minimum holds for as long.
 func SteadyModes() []string { return []string{"kept/a"} }
 
+// StoredModes are those that need a store which keeps more of a lock than its holders.
+func StoredModes() []string { return []string{"permits/2", "permits/3", "fixed/a", "kept/a"} }
+
 // way returns how a name is used.
 func way(name string) string {
 	before, _, _ := strings.Cut(name, "/")

@@ -82,7 +82,11 @@ const (
 const (
 	SQLite   = "sqlite"
 	Postgres = "postgres"
+	Session  = "session" // of PostgreSQL, through advisory locks
 )
+
+// OnPostgres reports whether databases of that kind are in a PostgreSQL server.
+func OnPostgres(kind string) bool { return kind == Postgres || kind == Session }
 
 // Think is how long the holder of a lock of that kind thinks inside a guarded
 // transaction, at the most. The one writer of an SQLite file delays all others.
@@ -100,6 +104,8 @@ func Open(ctx context.Context, cfg Config) (Database, error) {
 		return openSQLite(cfg.Path)
 	case Postgres:
 		return openPostgres(ctx, cfg)
+	case Session:
+		return openSession(ctx, cfg)
 	default:
 		return nil, fmt.Errorf("there is no store %q", cfg.Kind)
 	}
