@@ -18,10 +18,11 @@ import (
 // databaseVariable names the database where no flag does.
 const databaseVariable = "LEASEHOLD_DB"
 
-// database says where the locks are. Exactly one field is set.
+// database says where the locks are: in a file or at a URL.
 type database struct {
-	File string `json:"file,omitempty"` // SQLite
-	URL  string `json:"url,omitempty"`  // PostgreSQL; may hold a password
+	File    string `json:"file,omitempty"` // SQLite
+	URL     string `json:"url,omitempty"`  // PostgreSQL; may hold a password
+	Session bool   `json:"session"`        // a session holds the locks, and no table; only with URL
 }
 
 // databaseFlags are those of every subcommand.
@@ -112,6 +113,12 @@ func (d database) open() (*openStore, error) {
 	if err != nil {
 		return nil, driver.Permanent(errors.New("its settings cannot be used"))
 	}
+	if d.Session {
+		return &openStore{Store: postgres.NewSession(pool, postgres.SessionConfig{}), close: pool.Close, migrate: noTables}, nil
+	}
 	store := postgres.New(pool, postgres.Config{})
 	return &openStore{Store: store, close: pool.Close, migrate: store.Migrate}, nil
 }
+
+// noTables is the migration of a store that has none to migrate.
+func noTables(context.Context) error { return nil }

@@ -26,6 +26,7 @@ type job struct {
 	HeldStatus  int           `json:"held_status"`
 	Path        string        `json:"path"`
 	Args        []string      `json:"args"` // the first is the command as typed
+	session     bool          // the flag; see Database
 }
 
 // verb is the subcommand that the job comes from.

@@ -25,6 +25,11 @@ command ends sooner or this host dies: for a job that is started on many hosts b
 clocks that differ, with --try. The time counts only if the command was started; it
 does not bound how long the command runs. "leasehold revoke" ends it.
 
+With --session, on PostgreSQL, the lock is an advisory lock of the server's: nothing is
+stored, and it is free the moment the connection ends, be it that this process dies or
+that the server does. Then the command is ended at once, and somebody else may have the
+lock before it is. Runs with and without --session do not keep each other out.
+
 The command never outlives the lock. If the lock is about to be lost, because the
 database cannot be reached, every process of the command gets SIGTERM at the
 lock's deadline less --stop-timeout, and SIGKILL at the deadline. When the command
@@ -71,6 +76,7 @@ func newRun(db *databaseFlags, status *int) *cobra.Command {
 	flags.BoolVar(&j.Shared, "shared", false, "let others hold the lock shared too")
 	flags.IntVar(&j.Permits, "permits", 0, "let `N` hold the name at once")
 	flags.DurationVar(&j.MinHold, "min-hold", 0, "keep the lock taken this `long` at least, even if the command ends sooner")
+	flags.BoolVar(&j.session, "session", false, "hold the lock by a connection, not in a table (PostgreSQL)")
 	flags.DurationVar(&j.TTL, "ttl", leasehold.DefaultTTL, "how `long` the lock outlives an unreachable holder")
 	flags.DurationVar(&j.StopTimeout, "stop-timeout", 0, "`time` between SIGTERM and SIGKILL (default a fifth of the TTL)")
 	flags.StringVar(&j.Owner, "owner", "", "who holds the lock, for people (default the user's name)")
@@ -91,6 +97,10 @@ func (j *job) complete(cmd *cobra.Command, args []string, db *databaseFlags) err
 	if j.Database, err = db.choose(); err != nil {
 		return err
 	}
+	if j.session && j.Database.URL == "" {
+		return misused("--session is for PostgreSQL: give --db postgres://...")
+	}
+	j.Database.Session = j.session
 	j.Connect = db.connect
 	j.Path, err = findCommand(j.Args[0])
 	return err
@@ -171,6 +181,8 @@ func (j *job) checkModes(set func(string) bool) error {
 		return misused("give --shared or --permits, not both")
 	case minHold && (j.Shared || permits):
 		return misused("--min-hold is for a lock that one holds alone: give it without --shared and --permits")
+	case j.session && (permits || minHold):
+		return misused("--session: permits and minimum holds are kept in tables: give it without --permits and --min-hold")
 	case permits && (j.Permits < 1 || j.Permits > leasehold.MaxPermits):
 		return misused("--permits %d: use 1 to %d", j.Permits, leasehold.MaxPermits)
 	case minHold && (j.MinHold <= 0 || j.MinHold%time.Millisecond != 0):
