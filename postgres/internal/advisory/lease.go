@@ -178,6 +178,10 @@ func (t *Table) tend() {
 	t.mu.Lock()
 	defer t.unlock()
 	t.poll()
+	if clock.Until(t.tendAt) > 0 {
+		return
+	}
+	t.tendAt = clock.Now().Add(tendEvery(t.ttl))
 	t.expire()
 	for id, l := range t.leases {
 		if clock.Since(l.renewed) > lapse*l.TTL {

@@ -172,12 +172,15 @@ func readInt4Array(b []byte, into []int32) []int32 {
 	return into
 }
 
-// mineUnit looks what keys the session has.
-func mineUnit(has map[int64]mode) *unit {
+// mineUnit looks what keys the session has, and which it has in both modes.
+func mineUnit(has map[int64]mode, both map[int64]bool) *unit {
 	return &unit{statement: mineName, row: func(values [][]byte) {
 		key, m := int64(binary.BigEndian.Uint64(values[0])), shared
 		if values[1][0] != 0 {
 			m = exclusive
+		}
+		if has[key] != none {
+			both[key] = true
 		}
 		has[key] = max(has[key], m)
 	}}

@@ -60,6 +60,7 @@ type Table struct {
 	causes  map[driver.ID]error // of the leases that ended with the last session
 	foreign map[*row]struct{}
 	pollAt  time.Time // the first that is due
+	tendAt  time.Time // when to look after the leases
 	ears    map[*ear]struct{}
 	count   uint64 // the last number of a grant, where no fences are drawn
 	most    int    // rows to keep before those not in use are dropped

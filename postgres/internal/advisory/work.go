@@ -42,7 +42,7 @@ func (t *Table) work(ctx context.Context) {
 func (t *Table) outlook() (left time.Duration, ended <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	left = tendEvery(t.ttl)
+	left = clock.Until(t.tendAt)
 	if !t.pollAt.IsZero() {
 		left = min(left, clock.Until(t.pollAt))
 	}
@@ -233,12 +233,8 @@ func (o *op) keep(first uint64) {
 // before it failed.
 func (t *Table) recover(b *batch, failure error) {
 	s, has := b.session, map[int64]mode{}
-	mine := mineUnit(has)
-	if s.exchange(context.Background(), mine) != nil {
-		return
-	}
-	if mine.err != nil {
-		s.fail(fmt.Errorf("the server does not tell which keys are held: %w", mine.err))
+	if err := s.tidy(b.ops, has); err != nil {
+		s.fail(fmt.Errorf("the server does not tell which keys are held: %w", err))
 		return
 	}
 	t.mu.Lock()
@@ -257,6 +253,29 @@ func (t *Table) recover(b *batch, failure error) {
 		return
 	}
 	t.finish(b, classify(failure), 0)
+}
+
+// tidy finds out which keys the session has. One that it has in both modes it gets back to
+// shared; that it waits for any of the keys it does not show any more.
+func (s *Session) tidy(ops []*op, has map[int64]mode) error {
+	both := map[int64]bool{}
+	mine := mineUnit(has, both)
+	if err := s.exchange(context.Background(), mine); err != nil || mine.err != nil {
+		return cmp.Or(err, mine.err)
+	}
+	steps, keys := []step{whoami}, []int64{0}
+	for key := range both {
+		steps, keys = append(steps, unlockExclusive), append(keys, key)
+		has[key] = shared
+	}
+	for _, o := range ops {
+		if o.shows || o.step == hide || o.row.waits {
+			steps, keys = append(steps, hide), append(keys, o.row.key)
+		}
+	}
+	clean := stepsUnit(steps, keys, 0, new(reply))
+	err := s.exchange(context.Background(), clean)
+	return cmp.Or(err, clean.err)
 }
 
 // codeFull is the SQLSTATE of a server that has no room for another lock.
