@@ -1,14 +1,14 @@
 // Command servers runs a command with test servers: it starts a private
-// PostgreSQL, names it in LEASEHOLD_TEST_POSTGRES_URL, runs the command, and
-// removes the server again, also when it is interrupted or the command fails. Its
-// exit status is the command's.
+// PostgreSQL and a private MariaDB, names them in LEASEHOLD_TEST_POSTGRES_URL and
+// LEASEHOLD_TEST_MYSQL_URL, runs the command, and removes the servers again, also
+// when it is interrupted or the command fails. Its exit status is the command's.
 //
 //	servers [--] COMMAND [ARG...]
 //
-// A LEASEHOLD_TEST_POSTGRES_URL that is set is left as it is, and nothing is
-// started. As root on a Debian system it first installs the packages that are
-// missing: the server, a pooler, a library that moves its clock, and the C compiler
-// that the race detector needs.
+// A variable that is set is left as it is, and its server is not started. As root
+// on a Debian system it first installs the packages that are missing: the servers, a
+// pooler, a library that moves a clock, and the C compiler that the race detector
+// needs.
 package main
 
 import (
@@ -20,10 +20,27 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/leaseholdgo/leasehold/internal/mariadb"
 	"github.com/leaseholdgo/leasehold/internal/pgserver"
 )
 
-const variable = "LEASEHOLD_TEST_POSTGRES_URL"
+// The variables that name the servers.
+const (
+	postgresURL = "LEASEHOLD_TEST_POSTGRES_URL"
+	mysqlURL    = "LEASEHOLD_TEST_MYSQL_URL"
+)
+
+// server is a private server of either kind.
+type server interface {
+	URL() string
+	Close() error
+}
+
+// start starts the server that a variable is to name.
+var start = map[string]func(context.Context) (server, error){
+	postgresURL: func(ctx context.Context) (server, error) { return pgserver.Start(ctx, pgserver.Config{}) },
+	mysqlURL:    func(ctx context.Context) (server, error) { return mariadb.Start(ctx, mariadb.Config{}) },
+}
 
 func main() {
 	args := os.Args[1:]
@@ -51,8 +68,11 @@ func run(args []string) (status int, err error) {
 		return 1, err
 	}
 	env := os.Environ()
-	if os.Getenv(variable) == "" {
-		server, err := pgserver.Start(context.Background(), pgserver.Config{})
+	for _, variable := range []string{postgresURL, mysqlURL} {
+		if os.Getenv(variable) != "" {
+			continue
+		}
+		server, err := start[variable](context.Background())
 		if err != nil {
 			return 1, err
 		}

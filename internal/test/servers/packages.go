@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/leaseholdgo/leasehold/internal/mariadb"
 	"github.com/leaseholdgo/leasehold/internal/pgbouncer"
 	"github.com/leaseholdgo/leasehold/internal/pgserver"
 )
@@ -35,8 +36,11 @@ func provide() error {
 
 func missingPackages() []string {
 	var missing []string
-	if _, err := pgserver.FindBinDir(); err != nil && os.Getenv(variable) == "" {
+	if _, err := pgserver.FindBinDir(); err != nil && os.Getenv(postgresURL) == "" {
 		missing = append(missing, "postgresql")
+	}
+	if mariadb.Find() != nil && os.Getenv(mysqlURL) == "" {
+		missing = append(missing, "mariadb-server")
 	}
 	if _, err := pgbouncer.Find(); err != nil {
 		missing = append(missing, "pgbouncer")
