@@ -9,7 +9,7 @@ import (
 
 // ErrNotInstalled is returned where the server's programs are not found.
 var ErrNotInstalled = errors.New("MariaDB's server programs are not installed" +
-	" (Debian and Ubuntu: apt-get install mariadb-server)")
+	" (Debian and Ubuntu: apt-get install mariadb-server-core)")
 
 // programs are the paths of what we run.
 type programs struct{ server, install string }

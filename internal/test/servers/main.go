@@ -72,9 +72,9 @@ func run(args []string) (status int, err error) {
 		if os.Getenv(variable) != "" {
 			continue
 		}
-		server, err := start[variable](context.Background())
-		if err != nil {
-			return 1, err
+		server, failed := start[variable](context.Background())
+		if failed != nil {
+			return 1, failed
 		}
 		defer func() { err = errors.Join(err, server.Close()) }()
 		env = append(env, variable+"="+server.URL())
