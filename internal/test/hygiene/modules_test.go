@@ -37,7 +37,7 @@ func TestRootModuleHasNoRequirements(t *testing.T) {
 
 // imported are the modules that users import: they declare the older of the two
 // supported Go releases.
-var imported = []string{"go.mod", "postgres/go.mod", "sqlite/go.mod"}
+var imported = []string{"go.mod", "mysql/go.mod", "postgres/go.mod", "sqlite/go.mod"}
 
 func TestGoReleases(t *testing.T) {
 	t.Parallel()
@@ -103,9 +103,12 @@ func TestDependencies(t *testing.T) {
 		{"./memory", "testing", "no test code in users' programs"},
 		{"./sqlite", "testing", "no test code in users' programs"},
 		{"./postgres", "testing", "no test code in users' programs"},
+		{"./mysql", "testing", "no test code in users' programs"},
 		{"./cmd/leasehold", "testing", "no test code in the tool"},
 		{"./sqlite", "github.com/jackc/pgx/v5", "a user of one backend compiles one driver"},
 		{"./postgres", "modernc.org/sqlite", "a user of one backend compiles one driver"},
+		{"./mysql", "modernc.org/sqlite", "a user of one backend compiles one driver"},
+		{"./mysql", "github.com/jackc/pgx/v5", "a user of one backend compiles one driver"},
 	} {
 		if slices.Contains(dependencies(t, test.pkg), test.never) {
 			t.Errorf("%s depends on %s: %s", test.pkg, test.never, test.reason)

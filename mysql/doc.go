@@ -1,0 +1,2 @@
+// Package mysql keeps the locks of leasehold in tables of MySQL or MariaDB.
+package mysql
