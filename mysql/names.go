@@ -14,4 +14,3 @@ func short(text string) string {
 	h.Write([]byte(text)) // it does not fail
 	return hex.EncodeToString(h.Sum(nil))
 }
-
