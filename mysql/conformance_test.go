@@ -9,6 +9,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	drivertest.Run(t, drivertest.Harness{
 		Open:    func(t *testing.T) driver.Store { return testStore(t) },
 		MaxTTL:  time.Minute,
@@ -20,6 +21,7 @@ func TestConformance(t *testing.T) {
 // TestConformanceOfPool is the same over a pool of the caller's whose connections take one
 // statement at a time.
 func TestConformanceOfPool(t *testing.T) {
+	t.Parallel()
 	drivertest.Run(t, drivertest.Harness{
 		Open: func(t *testing.T) driver.Store {
 			return New(openDB(t, serverURL(t)), Config{Database: testDatabase(t)})

@@ -39,14 +39,25 @@ func (l *link) use(ctx context.Context, fn func(context.Context, *session) error
 	case <-ctx.Done():
 		return ctxError(ctx)
 	}
-	if err := l.ready(ctx); err != nil {
-		return classify(err)
-	}
-	err := fn(ctx, l.session)
-	if l.session.broken {
-		l.giveUp()
+	stale, err := l.attempt(ctx, fn)
+	if stale {
+		_, err = l.attempt(ctx, fn)
 	}
 	return classify(err)
+}
+
+// attempt calls fn with a session. stale: the session had ended before fn sent anything.
+func (l *link) attempt(ctx context.Context, fn func(context.Context, *session) error) (stale bool, err error) {
+	if err := l.ready(ctx); err != nil {
+		return false, err
+	}
+	s := l.session
+	s.idle = true
+	err = fn(ctx, s)
+	if s.broken {
+		l.giveUp()
+	}
+	return s.broken && s.idle, err
 }
 
 // ready makes sure of a session, and that it is alone.

@@ -22,6 +22,7 @@ type session struct {
 	server string // which server this is: see identity
 	multi  bool   // several statements may be sent together
 	broken bool   // the connection is not to be used again
+	idle   bool   // nothing has been sent in this turn
 }
 
 // statement is one SQL statement, and what reads a row of its result; nil if it has none.
@@ -46,6 +47,7 @@ func (s *session) run(ctx context.Context, script ...statement) error {
 		return sqldriver.ErrBadConn
 	}
 	err := s.send(ctx, script)
+	s.idle = s.idle && errors.Is(err, sqldriver.ErrBadConn)
 	if err != nil && !refused(err) {
 		s.broken = true
 		if ctx.Err() != nil {
