@@ -100,7 +100,7 @@ func (c *conn) resume(ctx context.Context, s *session, m meta) (left time.Durati
 	// The condition is judged on the newest version: an incarnation recorded meanwhile
 	// stays paused.
 	err = s.run(ctx, plain("UPDATE "+c.t.meta+" SET granting = 1 WHERE one = 1 AND granting = 0 AND epoch = "+number(m.epoch)+
-		" AND server = "+bytesSQL(s.server)+" AND ("+flag(watched)+" OR "+overdue+")")...)
+		" AND server = "+bytesSQL(s.server)+" AND ("+boolean(watched)+" OR "+overdue+")")...)
 	return 0, true, err
 }
 

@@ -13,8 +13,8 @@ import (
 func (c *conn) CreateLease(ctx context.Context, l driver.Lease) (driver.Renewal, error) {
 	insert := "INSERT INTO " + c.t.lease + " (id, beat, notice, ttl_ms, owner, host, pid, app, renewed_at, fixed) SELECT " +
 		idSQL(l.ID) + ", 1, 0, " + number(l.TTL.Milliseconds()) + ", " + bytesSQL(l.Owner) + ", " + bytesSQL(l.Info.Host) + ", " +
-		number(l.Info.PID) + ", " + bytesSQL(l.Info.App) + ", " + clockSQL + ", " + flag(l.Fixed) +
-		" FROM " + c.t.meta + " AS m WHERE " + flag(l.Fixed) + " OR m.max_ttl_ms >= " + number(l.TTL.Milliseconds()) +
+		number(l.Info.PID) + ", " + bytesSQL(l.Info.App) + ", " + clockSQL + ", " + boolean(l.Fixed) +
+		" FROM " + c.t.meta + " AS m WHERE " + boolean(l.Fixed) + " OR m.max_ttl_ms >= " + number(l.TTL.Milliseconds()) +
 		" ON DUPLICATE KEY UPDATE beat = beat + 1, renewed_at = " + clockSQL
 	return c.renewal(ctx, c.command, l.ID, func(m meta) error {
 		return driver.Permanent(&driver.TTLError{TTL: l.TTL, Cap: m.longest()})

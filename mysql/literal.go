@@ -34,7 +34,7 @@ func number[T ~int | ~int64 | ~uint64](n T) string {
 	return strconv.FormatUint(uint64(n), 10)
 }
 
-func flag(b bool) string {
+func boolean(b bool) string {
 	if b {
 		return "1"
 	}
