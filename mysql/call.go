@@ -68,6 +68,11 @@ func (c *conn) run(ctx context.Context, batch []*call) (again []*call) {
 		r.err = nil // of an earlier turn
 	}
 	err := c.on(ctx, c.command, func(ctx context.Context, s *session) error {
+		if len(batch) == 1 {
+			if done, err := c.shortly(ctx, s, batch[0]); done || err != nil {
+				return err
+			}
+		}
 		changes := make([]*change, len(batch))
 		for i, r := range batch {
 			changes[i] = r.change()
@@ -82,6 +87,7 @@ func (c *conn) run(ctx context.Context, batch []*call) (again []*call) {
 				again = append(again, r)
 			default:
 				r.conclude(changes[i])
+				c.rough.set(r.Name, !changes[i].plain())
 			}
 		}
 		return nil
@@ -112,6 +118,11 @@ func (r *call) change() *change {
 		row.flush = row.lock.HeldBy(r.Place())
 		return changed, driver.Permanent(err)
 	}}
+}
+
+// plain reports whether the next call on the row may be made by its short statement.
+func (ch *change) plain() bool {
+	return ch.state == made && ch.err == nil && ch.lock.Plain() && len(ch.lock.Queue) == 0
 }
 
 // conclude takes the results from the transition.

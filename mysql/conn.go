@@ -26,6 +26,7 @@ type conn struct {
 	listen    *link
 
 	calls *coalesce.Queue[*call]
+	rough names // whose rows were not plain the last time; guarded by the turn of command
 
 	ctx  context.Context // ends with Close
 	stop context.CancelCauseFunc
@@ -51,6 +52,7 @@ func newConn(db *sql.DB, own bool, cfg Config, settings driver.Settings) *conn {
 		command:   newLink(db, own, true, patience),
 		keepalive: newLink(db, own, false, patience),
 		listen:    newLink(db, own, false, patience),
+		rough:     names{},
 		leases:    map[driver.ID]bool{},
 		sure:      known{},
 		waits:     map[driver.Attempt]struct{}{},

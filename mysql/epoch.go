@@ -39,7 +39,16 @@ func (m *meta) longest() time.Duration { return time.Duration(m.maxTTL) * time.M
 func (c *conn) readMeta(ctx context.Context, s *session) (m meta, err error) {
 	err = s.run(ctx, statement{"SELECT " + metaColumns + " FROM " + c.t.meta, row(m.targets()...)})
 	m.same = m.server == s.server
+	s.grants(m)
 	return m, err
+}
+
+// grants notes whether the session's server grants, and in which epoch.
+func (s *session) grants(m meta) {
+	s.epoch = 0
+	if m.same && m.granting {
+		s.epoch = m.epoch
+	}
 }
 
 // recordEpoch records the server that s is connected to, unless another client did so

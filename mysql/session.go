@@ -23,6 +23,7 @@ type session struct {
 	multi  bool   // several statements may be sent together
 	broken bool   // the connection is not to be used again
 	idle   bool   // nothing has been sent in this turn
+	epoch  uint64 // that of this server, if it was last seen to grant; else 0
 }
 
 // statement is one SQL statement, and what reads a row of its result; nil if it has none.
@@ -43,10 +44,29 @@ func plain(sql ...string) []statement {
 // that. It stops at the first error. After an error other than the server's the session
 // is broken, and whether the statements take effect is unknown.
 func (s *session) run(ctx context.Context, script ...statement) error {
+	return s.watched(ctx, func() error { return s.send(ctx, script) })
+}
+
+// exec runs one statement, and returns how many rows it has changed, and what
+// LAST_INSERT_ID was given in it.
+func (s *session) exec(ctx context.Context, text string) (count, id int64, err error) {
+	err = s.watched(ctx, func() error {
+		result, err := s.conn.ExecContext(ctx, text)
+		if err == nil {
+			count, _ = result.RowsAffected() // the driver knows both always
+			id, _ = result.LastInsertId()
+		}
+		return err
+	})
+	return count, id, err
+}
+
+// watched runs what sends statements, and notes whether the session is broken.
+func (s *session) watched(ctx context.Context, send func() error) error {
 	if s.broken {
 		return sqldriver.ErrBadConn
 	}
-	err := s.send(ctx, script)
+	err := send()
 	s.idle = s.idle && errors.Is(err, sqldriver.ErrBadConn)
 	if err != nil && !refused(err) {
 		s.broken = true

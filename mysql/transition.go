@@ -144,6 +144,7 @@ func (c *conn) begin(ctx context.Context, s *session, changes []*change) error {
 		return err
 	}
 	m.same = m.server == s.server
+	s.grants(m)
 	for i := range rows {
 		ch := byName[string(rows[i].name)]
 		ch.exists, ch.state = true, made
