@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -113,55 +112,4 @@ func (r *lockRow) damage() string {
 
 func placeOf(lease, ticket []byte) driver.Place {
 	return driver.Place{Lease: driver.ID(lease), Ticket: driver.ID(ticket)}
-}
-
-// values returns the literals of a row's columns, in their order, the name first.
-func values(l *driver.Lock) []string {
-	all := []string{
-		bytesSQL(l.Name), number(l.Fence), "NULL", "NULL", "NULL", "NULL", "NULL", "NULL",
-		queueSQL(l.Queue), "NULL", "NULL",
-	}
-	if l.Holder != (driver.Place{}) {
-		all[2], all[3], all[4] = idSQL(l.Holder.Lease), idSQL(l.Holder.Ticket), number(l.Since.UnixMicro())
-	}
-	if m := l.Mark; m != nil {
-		all[5], all[6], all[7] = bytesSQL(m.By), bytesSQL(m.Reason), number(m.At.UnixMicro())
-	}
-	if !l.Plain() {
-		all[9] = optional(crowd.Text{}.Encode(l))
-		all[10] = optional(l.Data)
-	}
-	return all
-}
-
-func queueSQL(queue []driver.Waiter) string {
-	b := make([]byte, 0, len(queue)*placeSize)
-	for _, w := range queue {
-		b = append(append(b, w.Lease[:]...), w.Ticket[:]...)
-	}
-	return bytesSQL(b)
-}
-
-// writeSQL writes rows that are locked by this transaction, in one statement.
-func (t tables) writeSQL(rows []*driver.Lock) string {
-	names := strings.Split(columns, ", ")
-	if len(rows) == 1 {
-		all := values(rows[0])
-		var set []string
-		for i, name := range names[1:] {
-			set = append(set, name+" = "+all[1+i])
-		}
-		return "UPDATE " + t.lock + " SET " + strings.Join(set, ", ") + " WHERE name = " + all[0]
-	}
-	var set []string
-	for _, name := range names[1:] {
-		set = append(set, name+" = VALUES("+name+")")
-	}
-	return t.makeSQL(rows) + " ON DUPLICATE KEY UPDATE " + strings.Join(set, ", ")
-}
-
-// makeSQL makes rows. It fails if somebody else has made one.
-func (t tables) makeSQL(rows []*driver.Lock) string {
-	return "INSERT INTO " + t.lock + " (" + columns + ") VALUES " +
-		listSQL(rows, func(l *driver.Lock) string { return "(" + strings.Join(values(l), ",") + ")" })
 }

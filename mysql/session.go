@@ -19,11 +19,12 @@ type session struct {
 	// mark is a lock of the server's own that this session holds as long as it lives, by
 	// a random name: so others see whether it has ended.
 	mark   string
-	server string // which server this is: see identity
-	multi  bool   // several statements may be sent together
-	broken bool   // the connection is not to be used again
-	idle   bool   // nothing has been sent in this turn
-	epoch  uint64 // that of this server, if it was last seen to grant; else 0
+	server string               // which server this is: see identity
+	multi  bool                 // several statements may be sent together
+	broken bool                 // the connection is not to be used again
+	idle   bool                 // nothing has been sent in this turn
+	stmts  map[string]*sql.Stmt // prepared; they end with the connection
+	epoch  uint64               // that of this server, if it was last seen to grant; else 0
 }
 
 // statement is one SQL statement, and what reads a row of its result; nil if it has none.
@@ -47,11 +48,22 @@ func (s *session) run(ctx context.Context, script ...statement) error {
 	return s.watched(ctx, func() error { return s.send(ctx, script) })
 }
 
-// exec runs one statement, and returns how many rows it has changed, and what
-// LAST_INSERT_ID was given in it.
-func (s *session) exec(ctx context.Context, text string) (count, id int64, err error) {
+// prepared runs a statement that is prepared the first time, and returns how many rows it
+// has changed, and what LAST_INSERT_ID was given in it.
+func (s *session) prepared(ctx context.Context, text string, args ...any) (count, id int64, err error) {
 	err = s.watched(ctx, func() error {
-		result, err := s.conn.ExecContext(ctx, text)
+		stmt := s.stmts[text]
+		if stmt == nil {
+			var err error
+			if stmt, err = s.conn.PrepareContext(ctx, text); err != nil {
+				return err
+			}
+			if s.stmts == nil {
+				s.stmts = map[string]*sql.Stmt{}
+			}
+			s.stmts[text] = stmt
+		}
+		result, err := stmt.ExecContext(ctx, args...)
 		if err == nil {
 			count, _ = result.RowsAffected() // the driver knows both always
 			id, _ = result.LastInsertId()

@@ -11,14 +11,13 @@ import (
 // plain, and nothing where it is not. It is a transaction of its own: one round trip.
 
 // shortly makes a call that is alone by its short statement, and reports whether it did.
-func (c *conn) shortly(ctx context.Context, s *session, r *call) (bool, error) {
-	if r.Terms != (driver.Terms{}) || c.rough[r.Name] {
+func (c *conn) shortly(ctx context.Context, s *session, r *call) (done bool, err error) {
+	switch {
+	case r.Terms != (driver.Terms{}) || c.rough[r.Name]:
 		return false, nil
-	}
-	done, err := false, error(nil)
-	if r.release {
+	case r.release:
 		done, err = c.pass(ctx, s, r)
-	} else if s.epoch != 0 {
+	case s.epoch != 0:
 		done, err = c.grant(ctx, s, r)
 	}
 	if refused(err) {
@@ -30,11 +29,7 @@ func (c *conn) shortly(ctx context.Context, s *session, r *call) (bool, error) {
 
 // grant gives a free lock to the attempt. Its fence is drawn when the row is locked.
 func (c *conn) grant(ctx context.Context, s *session, r *call) (bool, error) {
-	count, fence, err := s.exec(ctx, "UPDATE "+c.t.lock+" SET fence = LAST_INSERT_ID(GREATEST(fence + 1, "+clockSQL+"))"+
-		", holder_lease = "+idSQL(r.Lease)+", holder_ticket = "+idSQL(r.Ticket)+", granted_at = "+clockSQL+
-		" WHERE name = "+bytesSQL(r.Name)+" AND holder_ticket IS NULL AND queue = '' AND crowd IS NULL AND data IS NULL"+
-		" AND EXISTS (SELECT 1 FROM "+c.t.lease+" WHERE id = "+idSQL(r.Lease)+")"+
-		" AND EXISTS (SELECT 1 FROM "+c.t.meta+" WHERE granting = 1 AND epoch = "+number(s.epoch)+" AND server = "+bytesSQL(s.server)+")")
+	count, fence, err := s.prepared(ctx, c.t.grantSQL, r.Lease[:], r.Ticket[:], []byte(r.Name), r.Lease[:], s.epoch, s.server)
 	if err != nil || count != 1 {
 		return false, err
 	}
@@ -44,17 +39,27 @@ func (c *conn) grant(ctx context.Context, s *session, r *call) (bool, error) {
 	return true, nil
 }
 
-// pass ends a grant that nobody waits for, unless a guard is in progress. The guard's row is
-// locked by the sub-select, and stays so until the commit.
+// pass ends a grant that nobody waits for, unless a guard is in progress.
 func (c *conn) pass(ctx context.Context, s *session, r *call) (bool, error) {
-	count, _, err := s.exec(ctx, "UPDATE "+c.t.lock+" SET holder_lease = NULL, holder_ticket = NULL, granted_at = NULL"+
-		", mark_by = NULL, mark_reason = NULL, marked_at = NULL"+
-		" WHERE name = "+bytesSQL(r.Name)+" AND holder_lease = "+idSQL(r.Lease)+" AND holder_ticket = "+idSQL(r.Ticket)+
-		" AND queue = '' AND crowd IS NULL AND data IS NULL"+
-		" AND (SELECT COUNT(*) FROM "+c.t.guard+" WHERE name = "+bytesSQL(r.Name)+" FOR UPDATE SKIP LOCKED) = 1")
+	count, _, err := s.prepared(ctx, c.t.passSQL, []byte(r.Name), r.Lease[:], r.Ticket[:], []byte(r.Name))
 	if err != nil || count != 1 {
 		return false, err
 	}
 	r.outcome = driver.Released
 	return true, nil
+}
+
+// The texts of the two statements. Sub-selects in an UPDATE read what was committed and
+// lock nothing at READ COMMITTED, but for the one that asks for it: it locks the guard's
+// row, until the commit.
+func (t *tables) setShort() {
+	const isPlain = " AND queue = '' AND crowd IS NULL AND data IS NULL"
+	t.grantSQL = "UPDATE " + t.lock + " SET fence = LAST_INSERT_ID(GREATEST(fence + 1, " + clockSQL + "))" +
+		", holder_lease = ?, holder_ticket = ?, granted_at = " + clockSQL +
+		" WHERE name = ? AND holder_ticket IS NULL" + isPlain +
+		" AND EXISTS (SELECT 1 FROM " + t.lease + ", " + t.meta + " WHERE id = ? AND one = 1 AND granting = 1 AND epoch = ? AND server = ?)"
+	t.passSQL = "UPDATE " + t.lock + " SET holder_lease = NULL, holder_ticket = NULL, granted_at = NULL" +
+		", mark_by = NULL, mark_reason = NULL, marked_at = NULL" +
+		" WHERE name = ? AND holder_lease = ? AND holder_ticket = ?" + isPlain +
+		" AND EXISTS (SELECT 1 FROM " + t.guard + " WHERE name = ? FOR UPDATE SKIP LOCKED)"
 }

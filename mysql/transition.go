@@ -3,8 +3,6 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -20,10 +18,11 @@ type change struct {
 	decide func(*found) (changed bool, err error)
 
 	found
-	state state
-	err   error
-	left  time.Duration // of the pause in granting, if state is paused; 0: not known
-	again bool          // and that is over by now
+	before driver.Lock // as it was found
+	state  state
+	err    error
+	left   time.Duration // of the pause in granting, if state is paused; 0: not known
+	again  bool          // and that is over by now
 }
 
 // found is a row under its lock.
@@ -62,25 +61,19 @@ func (c *conn) transit(ctx context.Context, s *session, changes []*change) error
 		s.rollback(ctx)
 		return err
 	}
-	var write, create []*driver.Lock
-	script := []statement{}
+	var write []*change
+	var notices []statement
 	flush := false
 	for _, ch := range changes {
-		changed := c.decide(ch)
-		flush = flush || ch.state == made && ch.err == nil && ch.flush
-		switch {
-		case !changed:
-			continue
-		case ch.exists:
-			write = append(write, &ch.lock)
-		default:
-			create = append(create, &ch.lock)
+		if c.decide(ch) {
+			write = append(write, ch)
 		}
+		flush = flush || ch.state == made && ch.err == nil && ch.flush
 		if !ch.notice.IsZero() {
-			script = append(script, statement{sql: "UPDATE " + c.t.lease + " SET notice = notice + 1 WHERE id = " + idSQL(ch.notice)})
+			notices = append(notices, statement{sql: "UPDATE " + c.t.lease + " SET notice = notice + 1 WHERE id = " + idSQL(ch.notice)})
 		}
 	}
-	script = append(c.writes(write, create), script...)
+	script := append(c.t.writes(write), notices...)
 	if len(script) == 0 && flush {
 		script = plain(c.t.flushSQL())
 	}
@@ -134,11 +127,10 @@ func (c *conn) begin(ctx context.Context, s *session, changes []*change) error {
 		})
 	}
 	var m meta
-	var alive, exist int
+	var alive bool
 	script = append(script, statement{
-		"SELECT " + metaColumns + ", (SELECT COUNT(*) FROM " + c.t.lease + " WHERE id = " + idSQL(changes[0].lease) + ")" +
-			", (SELECT COUNT(*) FROM " + c.t.lock + " WHERE name IN (" + listSQL(names, bytesSQL) + ")) FROM " + c.t.meta,
-		row(append(m.targets(), &alive, &exist)...),
+		"SELECT " + metaColumns + ", EXISTS (SELECT 1 FROM " + c.t.lease + " WHERE id = " + idSQL(changes[0].lease) + ") FROM " + c.t.meta,
+		row(append(m.targets(), &alive)...),
 	})
 	if err := s.run(ctx, script...); err != nil {
 		return err
@@ -151,16 +143,23 @@ func (c *conn) begin(ctx context.Context, s *session, changes []*change) error {
 		ch.lock, ch.err = rows[i].lock(m.now())
 	}
 	for _, ch := range changes {
-		ch.now, ch.alive, ch.meta = m.now(), alive > 0, m
+		ch.now, ch.alive, ch.meta = m.now(), alive, m
 	}
-	if exist == len(rows) {
-		return absent(changes, nil)
+	if len(rows) == len(changes) {
+		return nil
 	}
-	return c.tellAbsent(ctx, s, changes, names)
+	return c.tellAbsent(ctx, s, changes)
 }
 
-// tellAbsent finds out which of the rows that were not locked exist.
-func (c *conn) tellAbsent(ctx context.Context, s *session, changes []*change, names []string) error {
+// tellAbsent finds out which of the rows that were not locked exist, and makes empty ones
+// of those that do not.
+func (c *conn) tellAbsent(ctx context.Context, s *session, changes []*change) error {
+	var names []string
+	for _, ch := range changes {
+		if !ch.exists {
+			names = append(names, ch.name)
+		}
+	}
 	exist := make(map[string]bool, len(names))
 	err := s.run(ctx, statement{
 		"SELECT name FROM " + c.t.lock + " WHERE name IN (" + listSQL(names, bytesSQL) + ")",
@@ -171,20 +170,12 @@ func (c *conn) tellAbsent(ctx context.Context, s *session, changes []*change, na
 			return err
 		},
 	})
-	if err != nil {
-		return err
-	}
-	return absent(changes, exist)
-}
-
-// absent makes empty rows of those that do not exist.
-func absent(changes []*change, exist map[string]bool) error {
 	for _, ch := range changes {
 		if !ch.exists && !exist[ch.name] {
 			ch.state, ch.free = made, true
 		}
 	}
-	return nil
+	return err
 }
 
 // decide makes the change, and reports whether it is to be written.
@@ -192,36 +183,20 @@ func (c *conn) decide(ch *change) bool {
 	if ch.state != made || ch.err != nil {
 		return false
 	}
-	before := ch.lock
+	ch.before = ch.lock
 	changed, err := ch.decide(&ch.found)
 	switch {
 	case err != nil:
 		ch.err = err
 	case !changed:
-	case (!ch.same || !ch.granting) && grants(&before, &ch.lock):
+	case (!ch.same || !ch.granting) && grants(&ch.before, &ch.lock):
 		ch.state = paused
-	case !ch.free && removes(&before, &ch.lock):
+	case !ch.free && removes(&ch.before, &ch.lock):
 		ch.state = guarded
 	default:
 		return true
 	}
 	return false
-}
-
-// writes returns the statements that write the rows.
-func (c *conn) writes(write, create []*driver.Lock) (script []statement) {
-	byName := func(a, b *driver.Lock) int { return strings.Compare(a.Name, b.Name) }
-	if len(write) > 0 {
-		script = append(script, statement{sql: c.t.writeSQL(write)})
-	}
-	if len(create) > 0 {
-		slices.SortFunc(create, byName) // whoever waits for another's new row, waits in this order
-		script = append(script,
-			statement{sql: c.t.makeSQL(create)},
-			statement{sql: "INSERT IGNORE INTO " + c.t.guard + " (name) VALUES " +
-				listSQL(create, func(l *driver.Lock) string { return "(" + bytesSQL(l.Name) + ")" })})
-	}
-	return script
 }
 
 // grants reports whether a transition granted the lock to somebody, or let somebody
