@@ -28,8 +28,9 @@ type conn struct {
 	calls *coalesce.Queue[*call]
 	rough names // whose rows were not plain the last time; guarded by the turn of command
 
-	ctx  context.Context // ends with Close
-	stop context.CancelCauseFunc
+	ctx   context.Context // ends with Close
+	stop  context.CancelCauseFunc
+	dials sync.WaitGroup // in progress
 
 	mu     sync.Mutex // guards the fields below
 	grace  liveness.Grace
@@ -46,19 +47,17 @@ var (
 )
 
 func newConn(db *sql.DB, own bool, cfg Config, settings driver.Settings) *conn {
-	patience := settings.TTL / 2
 	c := &conn{
 		cfg: cfg, t: newTables(cfg), ttl: settings.TTL, tolerance: settings.Tolerance, db: db, own: own,
-		command:   newLink(db, own, true, patience),
-		keepalive: newLink(db, own, false, patience),
-		listen:    newLink(db, own, false, patience),
-		rough:     names{},
-		leases:    map[driver.ID]bool{},
-		sure:      known{},
-		waits:     map[driver.Attempt]struct{}{},
-		news:      make(chan struct{}),
+		rough:  names{},
+		leases: map[driver.ID]bool{},
+		sure:   known{},
+		waits:  map[driver.Attempt]struct{}{},
+		news:   make(chan struct{}),
 	}
 	c.ctx, c.stop = context.WithCancelCause(context.Background())
+	c.command, c.keepalive, c.listen = c.newLink(), c.newLink(), c.newLink()
+	c.command.ordered = true
 	c.calls = coalesce.New(coalesce.Config[*call]{
 		Run:      c.run,
 		Name:     func(r *call) string { return r.Name },
@@ -66,6 +65,10 @@ func newConn(db *sql.DB, own bool, cfg Config, settings driver.Settings) *conn {
 		Most:     maxBatch,
 	})
 	return c
+}
+
+func (c *conn) newLink() *link {
+	return &link{db: c.db, life: c.ctx, dials: &c.dials, multi: c.own, patience: c.ttl / 2, turn: make(chan struct{}, 1)}
 }
 
 // on runs fn on a link, under a context that also ends with the Conn.
@@ -94,6 +97,15 @@ func (c *conn) Close() error {
 	defer cancel()
 	for _, l := range []*link{c.command, c.keepalive, c.listen} {
 		l.close(ctx)
+	}
+	done := make(chan struct{})
+	go func() {
+		c.dials.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 	if c.own {
 		_ = c.db.Close() // it has no connection left that could fail to close

@@ -4,26 +4,28 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // link is one connection of a Conn, made when it is needed and again after it broke. It
 // runs one call at a time. It is safe for concurrent use.
 type link struct {
 	db       *sql.DB
-	multi    bool          // the connections of db take several statements together
-	patience time.Duration // bounds a statement; 0: nothing does
+	life     context.Context // ends with the Conn
+	dials    *sync.WaitGroup // in progress
+	multi    bool            // the connections of db take several statements together
+	patience time.Duration   // bounds a statement; 0: nothing does
 	// ordered: a new session runs nothing before its predecessors have ended.
 	ordered bool
 
 	// turn is held by sending to it. It guards the fields below.
 	turn    chan struct{}
 	session *session
-	lost    []string // marks of sessions given up, not yet seen to have ended
-}
-
-func newLink(db *sql.DB, multi, ordered bool, patience time.Duration) *link {
-	return &link{db: db, multi: multi, ordered: ordered, patience: patience, turn: make(chan struct{}, 1)}
+	dialing chan dialled // not nil: a dial is in progress
+	lost    []string     // marks of sessions given up, not yet seen to have ended
 }
 
 // use waits for its turn and calls fn with a session that is set up. If the session breaks
@@ -60,27 +62,50 @@ func (l *link) attempt(ctx context.Context, fn func(context.Context, *session) e
 	return s.broken && s.idle, err
 }
 
-// ready makes sure of a session, and that it is alone.
+// ready makes sure of a session, set up and alone. Dialling outlives ctx: a network that is
+// slower than the calls are patient is no reason to begin anew each time. Never does a link
+// dial twice at a time.
 func (l *link) ready(ctx context.Context) error {
-	if l.session == nil {
-		s, err := l.dial(ctx)
-		if err != nil {
-			return err
+	for l.session == nil {
+		stale := l.dialing != nil
+		if !stale {
+			done := make(chan dialled, 1)
+			l.dialing = done
+			l.dials.Go(func() { l.dial(done, l.lost) })
 		}
-		l.session = s
+		select {
+		case d := <-l.dialing:
+			l.dialing = nil
+			switch {
+			case d.err == nil:
+				l.session, l.lost = d.session, nil
+			case !stale: // else the error answers an earlier call
+				return d.err
+			}
+		case <-ctx.Done():
+			return ctxError(ctx)
+		}
 	}
-	err := l.settle(ctx)
-	if l.session.broken {
-		l.session.discard()
-		l.session = nil // it ran nothing that could take effect
-	}
-	return err
+	return nil
 }
 
-func (l *link) dial(ctx context.Context) (*session, error) {
+type dialled struct {
+	session *session
+	err     error
+}
+
+// dialTimeout bounds a dial, with all that follows until the session is alone.
+const dialTimeout = 10 * time.Second
+
+// dial makes a session, and sends it when those that were lost have ended: until then a
+// statement whose reply was lost might still take effect.
+func (l *link) dial(done chan<- dialled, lost []string) {
+	ctx, cancel := context.WithTimeout(l.life, dialTimeout)
+	defer cancel()
 	conn, err := l.db.Conn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect: %w", err)
+		done <- dialled{err: fmt.Errorf("cannot connect: %w", err)}
+		return
 	}
 	s := &session{conn: conn, multi: l.multi}
 	if !s.multi {
@@ -89,33 +114,35 @@ func (l *link) dial(ctx context.Context) (*session, error) {
 	if err == nil {
 		err = s.setUp(ctx, l.patience)
 	}
+	for _, mark := range lost {
+		if err == nil {
+			err = s.outlive(ctx, mark)
+		}
+	}
+	if err == nil && l.life.Err() != nil {
+		err = errClosed // nobody comes for it
+	}
 	if err != nil {
 		s.discard()
-		return nil, err
+		s = nil
 	}
-	return s, nil
+	done <- dialled{s, err}
 }
 
-// settle returns once the lost sessions have ended. Until then a statement whose reply
-// was lost might still take effect.
-func (l *link) settle(ctx context.Context) error {
-	for pause := 200 * time.Microsecond; len(l.lost) > 0; {
-		ended, err := l.session.end(ctx, l.lost[0])
+// outlive returns once the session that holds the mark has ended.
+func (s *session) outlive(ctx context.Context, mark string) error {
+	for pause := 200 * time.Microsecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		ended, err := s.end(ctx, mark)
 		if err != nil {
 			return fmt.Errorf("ending a lost connection: %w", err)
 		}
 		if ended {
-			l.lost = l.lost[1:]
-			continue
+			return nil
 		}
-		select {
-		case <-time.After(pause):
-			pause = min(2*pause, 50*time.Millisecond)
-		case <-ctx.Done():
+		if !backoff.Sleep(ctx, pause) {
 			return fmt.Errorf("a lost connection has not ended: %w", ctxError(ctx))
 		}
 	}
-	return nil
 }
 
 // giveUp drops the session. Called with the turn.
