@@ -62,8 +62,8 @@ func (c *conn) Release(ctx context.Context, attempt driver.Attempt) (driver.Outc
 	return r.outcome, nil
 }
 
-// run makes calls in one turn of the command link.
-func (c *conn) run(ctx context.Context, batch []*call) (again []*call) {
+// make makes calls in one turn of the command link.
+func (c *conn) make(ctx context.Context, batch []*call) (again []*call) {
 	for _, r := range batch {
 		r.err = nil // of an earlier turn
 	}

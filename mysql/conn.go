@@ -59,7 +59,7 @@ func newConn(db *sql.DB, own bool, cfg Config, settings driver.Settings) *conn {
 	c.command, c.keepalive, c.listen = c.newLink(), c.newLink(), c.newLink()
 	c.command.ordered = true
 	c.calls = coalesce.New(coalesce.Config[*call]{
-		Run:      c.run,
+		Run:      c.make,
 		Name:     func(r *call) string { return r.Name },
 		Together: func(a, b *call) bool { return a.Lease == b.Lease },
 		Most:     maxBatch,
