@@ -219,6 +219,7 @@ func addGuarded(ctx context.Context, c *client, db *sql.DB, counter string) (don
 	if err := tx.QueryRowContext(ctx, "SELECT n FROM "+counter).Scan(&n); err != nil {
 		return false, nil
 	}
+	backoff.Sleep(ctx, rand.N(30*time.Millisecond)) // paused, with what it has read
 	if _, err := tx.ExecContext(ctx, "UPDATE "+counter+" SET n = ?", n+1); err != nil {
 		return false, nil
 	}
