@@ -79,9 +79,9 @@ func TestGuardStopsTakeOverOfItsLockAndNothingElse(t *testing.T) {
 	}
 }
 
-// TestSupersededHolderCannotGuard: whoever has lost the lock while it was paused is told
+// TestHazard25_SupersededHolderCannotGuard: whoever has lost the lock while it was paused is told
 // so at every level of isolation, also when its snapshot is from before.
-func TestSupersededHolderCannotGuard(t *testing.T) {
+func TestHazard25_SupersededHolderCannotGuard(t *testing.T) {
 	t.Parallel()
 	store := testStore(t)
 	db := openDB(t, serverURL(t))
@@ -153,9 +153,10 @@ func TestGuardOfRevokedUnsupportedAndForeign(t *testing.T) {
 // read without a lock, so an overlap would lose an addition.
 func TestGuardedWritesAreNeverLost(t *testing.T) {
 	t.Parallel()
-	store := testStore(t)
+	database := testDatabase(t)
+	store := storeIn(t, database)
 	db := openDB(t, serverURL(t))
-	counter := store.cfg.Database + ".counter"
+	counter := database + ".counter"
 	execSQL(t, db, "CREATE TABLE "+counter+" (n BIGINT NOT NULL) ENGINE = InnoDB")
 	execSQL(t, db, "INSERT INTO "+counter+" VALUES (0)")
 	const enough = 50

@@ -154,7 +154,8 @@ func (l *link) giveUp() {
 	l.session = nil
 }
 
-// close drops the session, when the call in progress has ended: at the latest with ctx.
+// close drops the session, and one that is being dialled, when the call in progress has
+// ended: at the latest with ctx.
 func (l *link) close(ctx context.Context) {
 	select {
 	case l.turn <- struct{}{}:
@@ -162,6 +163,13 @@ func (l *link) close(ctx context.Context) {
 		return
 	}
 	defer func() { <-l.turn }()
+	if l.dialing != nil {
+		select {
+		case d := <-l.dialing:
+			l.session, l.dialing = d.session, nil
+		case <-ctx.Done():
+		}
+	}
 	if l.session != nil {
 		l.session.discard()
 		l.session = nil

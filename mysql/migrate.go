@@ -78,8 +78,16 @@ func (m migration) statements() (all []string) {
 	return all
 }
 
-// open checks that the tables can be used, after making them if it may.
+// open checks that the tables can be used, after making them if it may. Of a pool of the
+// caller's it takes all connections now: later the caller may use up the others.
 func (c *conn) open(ctx context.Context) error {
+	if !c.own {
+		for _, l := range []*link{c.keepalive, c.listen} {
+			if err := c.on(ctx, l, func(context.Context, *session) error { return nil }); err != nil {
+				return err
+			}
+		}
+	}
 	return c.on(ctx, c.command, func(ctx context.Context, s *session) error {
 		if err := c.inhabit(ctx, s); err != nil {
 			return err

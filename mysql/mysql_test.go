@@ -67,7 +67,13 @@ func testDatabase(t testing.TB) string {
 // testStore returns a store in a database of its own.
 func testStore(t testing.TB) *Store {
 	t.Helper()
-	return Open(serverURL(t), Config{Database: testDatabase(t)})
+	return storeIn(t, testDatabase(t))
+}
+
+// storeIn returns a store in the database, whose connections begin there.
+func storeIn(t testing.TB, database string) *Store {
+	t.Helper()
+	return Open(settingsOf(t, serverURL(t), func(cfg *mysql.Config) { cfg.DBName = database }).FormatDSN(), Config{})
 }
 
 func execSQL(t testing.TB, db *sql.DB, text string) {
