@@ -155,7 +155,7 @@ func (s *Server) initialise(ctx context.Context) error {
 	if err := s.owner.take(s.dir, s.dataDir(), s.initFile()); err != nil {
 		return err
 	}
-	cmd := s.command(ctx, s.programs.install, "--no-defaults", "--datadir="+s.dataDir(), "--skip-test-db", "--skip-name-resolve")
+	cmd := s.command(ctx, s.programs.install, "--no-defaults", "--datadir="+s.dataDir(), "--tmpdir="+s.dir, "--skip-test-db", "--skip-name-resolve")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("mariadb-install-db: %w: %s", err, out)
 	}
