@@ -87,7 +87,7 @@ func (c *conn) make(ctx context.Context, batch []*call) (again []*call) {
 				again = append(again, r)
 			default:
 				r.conclude(changes[i])
-				c.rough.set(r.Name, !changes[i].plain())
+				c.rough.set(r.Name, !changes[i].plain() || r.release && changes[i].lock.Held())
 			}
 		}
 		return nil
@@ -161,8 +161,10 @@ func (c *conn) patiently(ctx context.Context, s *session, changes []*change) err
 				return nil
 			}
 		}
+		// What was undone because of others was undone at once: it is made again. Who waits
+		// for a row that is locked lets others go first.
 		waited := time.Since(begun)
-		if waited > patience || waited > polite && (len(changes) > 1 || c.calls.Waiting()) {
+		if waited > patience || err == nil && waited > polite && (len(changes) > 1 || c.calls.Waiting()) {
 			return err
 		}
 		select {
