@@ -31,7 +31,7 @@ func newRoot(status *int) *cobra.Command {
 	}
 	var db databaseFlags
 	flags := root.PersistentFlags()
-	flags.StringVar(&db.url, "db", "", "database `URL`: postgres://..., postgresql://... or sqlite:PATH (default $"+databaseVariable+")")
+	flags.StringVar(&db.url, "db", "", "database `URL`: postgres://..., mysql://... or sqlite:PATH (default $"+databaseVariable+")")
 	flags.StringVar(&db.file, "db-file", "", "SQLite database `file`")
 	flags.DurationVar(&db.connect, "connect-timeout", 10*time.Second, "how `long` to try to reach the database at first")
 	plain := []*cobra.Command{newList(&db), newInspect(&db), newRevoke(&db), newMigrate(&db), newDoctor(&db, status), newVersion()}

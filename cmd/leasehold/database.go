@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	neturl "net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/mysql"
 	"github.com/leaseholdgo/leasehold/postgres"
 	"github.com/leaseholdgo/leasehold/sqlite"
 )
@@ -21,8 +23,13 @@ const databaseVariable = "LEASEHOLD_DB"
 // database says where the locks are: in a file or at a URL.
 type database struct {
 	File    string `json:"file,omitempty"` // SQLite
-	URL     string `json:"url,omitempty"`  // PostgreSQL; may hold a password
+	URL     string `json:"url,omitempty"`  // PostgreSQL, MySQL or MariaDB; may hold a password
 	Session bool   `json:"session"`        // a session holds the locks, and no table; only with URL
+}
+
+// isMySQL reports whether it is MySQL or MariaDB.
+func (d database) isMySQL() bool {
+	return strings.HasPrefix(d.URL, "mysql:") || strings.HasPrefix(d.URL, "mariadb:")
 }
 
 // databaseFlags are those of every subcommand.
@@ -73,8 +80,13 @@ func parseDatabase(url, source string) (database, error) {
 			return database{}, unusable("unusable database URL in %s: not a valid %s URL (characters such as / @ : # %% in user or password must be percent-encoded)", source, scheme)
 		}
 		return database{URL: url}, nil
+	case "mysql", "mariadb":
+		if _, err := neturl.Parse(url); err != nil || !strings.HasPrefix(rest, "//") {
+			return database{}, unusable("unusable database URL in %s: not a valid %s URL (characters such as / @ : # %% in user or password must be percent-encoded)", source, scheme)
+		}
+		return database{URL: url}, nil
 	default:
-		return database{}, unusable("unusable database URL in %s: it must begin with postgres://, postgresql:// or sqlite:", source)
+		return database{}, unusable("unusable database URL in %s: it must begin with postgres://, postgresql://, mysql://, mariadb:// or sqlite:", source)
 	}
 }
 
@@ -103,6 +115,13 @@ type openStore struct {
 func (d database) open() (*openStore, error) {
 	if d.URL == "" {
 		store := sqlite.Open(d.File)
+		return &openStore{Store: store, close: func() {}, migrate: store.Migrate}, nil
+	}
+	if d.isMySQL() {
+		if d.Session {
+			return nil, unusable("--session works on PostgreSQL only")
+		}
+		store := mysql.Open(d.URL, mysql.Config{})
 		return &openStore{Store: store, close: func() {}, migrate: store.Migrate}, nil
 	}
 	cfg, err := pgxpool.ParseConfig(d.URL)

@@ -20,8 +20,8 @@ It changes no lock and no table of yours. "warning" means that locks work, but s
 slower, weaker or less certain than it could be; "problem" that they do not work,
 or are not safe, until it is changed.
 
-With --torture, and if there is no problem, clients then work on the database for that
-long, in a schema (SQLite: a file) of their own, while their connections are cut and
+With --torture (PostgreSQL and SQLite), and if there is no problem, clients then work on the
+database for that long, in a schema (SQLite: a file) of their own, while their connections are cut and
 slowed down, and the history that they record is checked. They load the database. A
 violation is a problem.
 
@@ -61,6 +61,9 @@ func (v visit) run(ctx context.Context, db *databaseFlags, out io.Writer) (int, 
 	chosen, err := db.choose()
 	if err != nil {
 		return 0, err
+	}
+	if v.torture > 0 && chosen.isMySQL() {
+		return 0, misused("--torture works on PostgreSQL and SQLite, not on MySQL or MariaDB")
 	}
 	findings, err := diagnose(ctx, chosen, db.connect)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // secretVariables are taken from the command's environment.
-var secretVariables = []string{"PGPASSWORD", "PGSSLPASSWORD"}
+var secretVariables = []string{"PGPASSWORD", "PGSSLPASSWORD", "MYSQL_PWD"}
 
 // commandEnv returns the environment of the command: ours, with what it may want
 // to know of the locks and without the database's password. $LEASEHOLD_DB itself
@@ -51,6 +51,9 @@ func commandEnv(env []string, j job, locks []*leasehold.Lock) []string {
 // known where the password is. It is refused like the URL itself would be.
 const unusableDatabase = "unusable:removed"
 
+// serverSchemes are those of URLs in which a password has a place of its own.
+var serverSchemes = []string{"postgres", "postgresql", "mysql", "mariadb"}
+
 // secretSettings are the parameters of a PostgreSQL URL that are passwords.
 var secretSettings = []string{"password", "sslpassword"}
 
@@ -60,7 +63,7 @@ func withoutPassword(raw string) string {
 		return raw
 	}
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Opaque != "" {
+	if err != nil || !slices.Contains(serverSchemes, u.Scheme) || u.Opaque != "" {
 		return unusableDatabase
 	}
 	query, err := url.ParseQuery(u.RawQuery)

@@ -80,7 +80,10 @@ func TestWithoutPassword(t *testing.T) {
 		"postgres://u:p/w@h/db":              unusableDatabase,
 		"postgres://h/db?password=a;b":       unusableDatabase,
 		"host=h password=pw":                 unusableDatabase,
-		"mysql://u:pw@h/db":                  unusableDatabase,
+		"mysql://u:pw@h:3306/db?tls=true":    "mysql://u@h:3306/db?tls=true",
+		"mariadb://u:p%40w@h/db":             "mariadb://u@h/db",
+		"mysql:u:pw@h/db":                    unusableDatabase,
+		"ftp://u:pw@h/db":                    unusableDatabase,
 	} {
 		if got := withoutPassword(in); got != want {
 			t.Errorf("withoutPassword(%q) = %q, want %q", in, got, want)

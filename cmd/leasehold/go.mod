@@ -4,8 +4,10 @@ go 1.26.0
 
 require (
 	github.com/creack/pty v1.1.24
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/leaseholdgo/leasehold v0.0.0
+	github.com/leaseholdgo/leasehold/mysql v0.0.0
 	github.com/leaseholdgo/leasehold/postgres v0.0.0
 	github.com/leaseholdgo/leasehold/sqlite v0.0.0
 	github.com/spf13/cobra v1.10.2
@@ -13,6 +15,8 @@ require (
 	golang.org/x/sys v0.47.0
 	golang.org/x/term v0.45.0
 )
+
+require filippo.io/edwards25519 v1.2.0 // indirect
 
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect
@@ -41,3 +45,5 @@ replace github.com/leaseholdgo/leasehold/sqlite => ../../sqlite
 replace github.com/leaseholdgo/leasehold/postgres => ../../postgres
 
 replace github.com/leaseholdgo/leasehold/faults => ../../faults
+
+replace github.com/leaseholdgo/leasehold/mysql => ../../mysql

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/leaseholdgo/leasehold/mysql"
 	"github.com/leaseholdgo/leasehold/postgres"
 	"github.com/leaseholdgo/leasehold/sqlite"
 	"github.com/spf13/cobra"
@@ -25,7 +26,7 @@ func newMigrate(db *databaseFlags) *cobra.Command {
 		Short: "Make the tables, or bring them up to date, and set what is stored with them",
 		Long: "Make the tables, or bring them up to date. The first use of a database does the same; " +
 			"this is for roles that may not. The other flags change what is stored with the tables " +
-			"of PostgreSQL, for all clients.",
+			"of PostgreSQL, MySQL and MariaDB, for all clients.",
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			chosen, err := db.choose()
@@ -60,7 +61,7 @@ func (f migrateFlags) check(cmd *cobra.Command, chosen database) error {
 	case sets && f.print:
 		return misused("--print changes nothing: give it alone")
 	case sets && chosen.URL == "":
-		return misused("--new-epoch, --max-ttl and --grace are for PostgreSQL")
+		return misused("--new-epoch, --max-ttl and --grace are for PostgreSQL, MySQL and MariaDB")
 	case f.grace != "" && f.grace != "on" && f.grace != "off":
 		return misused("--grace %q: use on or off", f.grace)
 	case cmd.Flags().Changed("max-ttl") && f.maxTTL <= 0:
@@ -76,8 +77,8 @@ func (f migrateFlags) migrate(ctx context.Context, chosen database) error {
 	}
 	defer store.close()
 	err = store.migrate(ctx)
-	if pg, ok := store.Store.(*postgres.Store); ok && err == nil {
-		err = f.set(ctx, pg)
+	if set, ok := store.Store.(settable); ok && err == nil {
+		err = f.set(ctx, set)
 	}
 	if err != nil {
 		return explain(err)
@@ -85,8 +86,15 @@ func (f migrateFlags) migrate(ctx context.Context, chosen database) error {
 	return nil
 }
 
+// settable is a store that keeps settings for all clients with its tables.
+type settable interface {
+	SetMaxTTL(ctx context.Context, longest time.Duration) error
+	SetGrace(ctx context.Context, on bool) error
+	NewEpoch(ctx context.Context) error
+}
+
 // set changes what is stored with the tables, as far as it was asked for.
-func (f migrateFlags) set(ctx context.Context, store *postgres.Store) (err error) {
+func (f migrateFlags) set(ctx context.Context, store settable) (err error) {
 	if f.maxTTL > 0 {
 		err = store.SetMaxTTL(ctx, f.maxTTL)
 	}
@@ -102,6 +110,9 @@ func (f migrateFlags) set(ctx context.Context, store *postgres.Store) (err error
 func (d database) migrationSQL() (string, error) {
 	if d.URL == "" {
 		return sqlite.MigrationSQL(), nil
+	}
+	if d.isMySQL() {
+		return mysql.MigrationSQL(mysql.Config{})
 	}
 	return postgres.MigrationSQL(postgres.Config{})
 }
