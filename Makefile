@@ -2,7 +2,7 @@
 MODULES := $(shell go list -m -f '{{.Dir}}')
 
 # What make check tests: everything that needs no server and no process.
-QUICK = $$(go list ./... | grep -v /internal/pg) ./internal/test/machine
+QUICK = $$(go list ./... | grep -v -e /internal/pg -e /internal/mariadb) ./internal/test/machine
 
 # Nobody runs what make cross builds, so it is built quickly.
 UNOPTIMISED := -gcflags='all=-N -l'

@@ -159,8 +159,8 @@ func TestGuardedWritesAreNeverLost(t *testing.T) {
 	counter := database + ".counter"
 	execSQL(t, db, "CREATE TABLE "+counter+" (n BIGINT NOT NULL) ENGINE = InnoDB")
 	execSQL(t, db, "INSERT INTO "+counter+" VALUES (0)")
-	const enough = 50
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	const enough = 25
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var acknowledged, unknown int64
 	var mu sync.Mutex

@@ -23,13 +23,13 @@ func TestHazard31_ThreeConnections(t *testing.T) {
 	t.Parallel()
 	database := testDatabase(t)
 	store := storeIn(t, database)
-	holder := newClient(t, store)
+	holder := asClient(t, open(t, store, time.Minute))
 	client, err := leasehold.Open(t.Context(), store, leasehold.Config{TTL: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	const each = 50
+	const each = 25
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for i := range each {
