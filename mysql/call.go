@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -154,7 +155,7 @@ func (c *conn) patiently(ctx context.Context, s *session, changes []*change) err
 			return err
 		}
 		if err == nil {
-			if err := c.endPause(ctx, s, left); err != nil {
+			if err := errors.Join(c.endPause(ctx, s, left), c.restoreGuards(ctx, s, left)); err != nil {
 				return err
 			}
 			if left = unmade(left); len(left) == 0 {

@@ -148,6 +148,24 @@ func TestGuardOfRevokedUnsupportedAndForeign(t *testing.T) {
 	}
 }
 
+// A guard's row that was deleted is made again, so that the lock can be released.
+func TestGuardRowThatIsMissing(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, testStore(t))
+	db := openDB(t, serverURL(t))
+	held := c.hold("a")
+	execSQL(t, db, "DELETE FROM "+c.t.guard)
+	if err := guard(t.Context(), begin(t, db, sql.LevelReadCommitted), held); !errors.Is(err, leasehold.ErrNotHeld) {
+		t.Errorf("a guard without its row: %v", err)
+	}
+	if got := c.release(held.Attempt); got != driver.Released {
+		t.Errorf("outcome %d", got)
+	}
+	if err := guard(t.Context(), begin(t, db, sql.LevelReadCommitted), c.hold("a")); err != nil {
+		t.Errorf("a guard with its row: %v", err)
+	}
+}
+
 // TestGuardedWritesAreNeverLost has several clients that expire each other's leases and
 // take the lock over, while each adds to a counter in guarded transactions. The counter is
 // read without a lock, so an overlap would lose an addition.

@@ -199,6 +199,21 @@ func (c *conn) decide(ch *change) bool {
 	return false
 }
 
+// restoreGuards makes the guards' rows that are missing: somebody has deleted them, or
+// restored only some tables. What was taken for a guard in progress is then found to be none.
+func (c *conn) restoreGuards(ctx context.Context, s *session, changes []*change) error {
+	var rows []*driver.Lock
+	for _, ch := range changes {
+		if ch.state == guarded {
+			rows = append(rows, &ch.lock)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return s.run(ctx, plain(c.t.makeGuardsSQL(rows))...)
+}
+
 // grants reports whether a transition granted the lock to somebody, or let somebody
 // queue.
 func grants(before, after *driver.Lock) bool {
