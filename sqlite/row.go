@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/crowd"
 )
 
 const columns = `name, fence, holder_lease, holder_ticket, since, mark_by, mark_reason, mark_at, queue,
@@ -69,12 +70,12 @@ func (t *tx) decode(r row) (*driver.Lock, error) {
 		l.Queue = append(l.Queue, driver.Waiter{Place: place(entry[:idSize], entry[idSize:])})
 	}
 	if r.crowd != nil {
-		if what := t.join(l, r.crowd); what != "" {
+		if what := crowd.Decode(l, r.crowd, t.now); what != "" {
 			return nil, corrupt("lock", l.Name, what)
 		}
 	}
-	if twice(l) {
-		return nil, corrupt("lock", l.Name, "an attempt occurs twice")
+	if what := crowd.Twice(l); what != "" {
+		return nil, corrupt("lock", l.Name, what)
 	}
 	if len(r.data) > 0 {
 		l.Data, l.KeepData = r.data, r.keepData
@@ -91,21 +92,6 @@ func (t *tx) decode(r row) (*driver.Lock, error) {
 		return nil, corrupt("lock", l.Name, "the minimum hold")
 	}
 	return l, nil
-}
-
-// twice reports whether an attempt is in the row more than once.
-func twice(l *driver.Lock) bool {
-	if len(l.Queue) == 0 && len(l.Members) < 2 {
-		return false
-	}
-	seen := make(map[driver.Place]bool, len(l.Queue)+1)
-	for p := range l.Places() {
-		if seen[p] {
-			return true
-		}
-		seen[p] = true
-	}
-	return false
 }
 
 const (
@@ -160,7 +146,7 @@ const (
 )
 
 func encode(l *driver.Lock) row {
-	r := row{name: []byte(l.Name), fence: int64(l.Fence), queue: []byte{}, crowd: crowdOf(l), data: l.Data, keepData: l.KeepData}
+	r := row{name: []byte(l.Name), fence: int64(l.Fence), queue: []byte{}, crowd: crowd.Text{Apart: true}.Encode(l), data: l.Data, keepData: l.KeepData}
 	if !l.KeptUntil.IsZero() {
 		r.keptUntil = micros(l.KeptUntil)
 	}

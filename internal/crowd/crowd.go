@@ -32,11 +32,27 @@ type crowd struct {
 }
 
 type member struct {
-	Lease  string `json:"lease"`
-	Ticket string `json:"ticket"`
+	Lease  id     `json:"lease"`
+	Ticket id     `json:"ticket"`
 	Fence  uint64 `json:"fence"`
 	Since  int64  `json:"since"` // Unix microseconds
 	Mark   *mark  `json:"mark,omitempty"`
+}
+
+// id is an id in the store's own form.
+type id string
+
+// UnmarshalText accepts every form.
+func (i *id) UnmarshalText(text []byte) error {
+	parsed, err := driver.ParseID(strings.ReplaceAll(string(text), "-", ""))
+	*i = id(parsed[:])
+	return err
+}
+
+// parsed returns the id that was read.
+func (i id) parsed() (parsed driver.ID) {
+	copy(parsed[:], i)
+	return parsed
 }
 
 type mark struct {
@@ -75,11 +91,11 @@ func (t Text) Encode(l *driver.Lock) []byte {
 }
 
 func (t Text) member(g driver.Grant) member {
-	id := t.ID
-	if id == nil {
-		id = driver.ID.String
+	write := t.ID
+	if write == nil {
+		write = driver.ID.String
 	}
-	m := member{Lease: id(g.Lease), Ticket: id(g.Ticket), Fence: g.Fence, Since: g.Since.UnixMicro()}
+	m := member{Lease: id(write(g.Lease)), Ticket: id(write(g.Ticket)), Fence: g.Fence, Since: g.Since.UnixMicro()}
 	if g.Mark != nil {
 		m.Mark = &mark{By: g.Mark.By, Reason: g.Mark.Reason, At: g.Mark.At.UnixMicro()}
 	}
@@ -99,11 +115,7 @@ func Decode(l *driver.Lock, text []byte, now time.Time) (damage string) {
 		l.KeptUntil = time.UnixMicro(c.KeptUntil)
 	}
 	for _, m := range c.Members {
-		g, ok := m.grant(now)
-		if !ok {
-			return "the members"
-		}
-		l.Members = append(l.Members, g)
+		l.Members = append(l.Members, m.grant(now))
 	}
 	if c.Terms != nil && len(c.Terms) != len(l.Queue) {
 		return "the terms"
@@ -117,20 +129,17 @@ func Decode(l *driver.Lock, text []byte, now time.Time) (damage string) {
 	return broken(l)
 }
 
-func (m member) grant(now time.Time) (g driver.Grant, ok bool) {
-	lease, err := parseID(m.Lease)
-	ticket, err2 := parseID(m.Ticket)
-	g = driver.Grant{Place: driver.Place{Lease: lease, Ticket: ticket}, Fence: m.Fence, Since: time.UnixMicro(m.Since)}
+func (m member) grant(now time.Time) driver.Grant {
+	g := driver.Grant{
+		Place: driver.Place{Lease: m.Lease.parsed(), Ticket: m.Ticket.parsed()},
+		Fence: m.Fence, Since: time.UnixMicro(m.Since),
+	}
 	g.Age = max(now.Sub(g.Since), 0)
 	if m.Mark != nil {
 		at := time.UnixMicro(m.Mark.At)
 		g.Mark = &driver.Mark{By: m.Mark.By, Reason: m.Mark.Reason, At: at, Age: max(now.Sub(at), 0)}
 	}
-	return g, err == nil && err2 == nil
-}
-
-func parseID(text string) (driver.ID, error) {
-	return driver.ParseID(strings.ReplaceAll(text, "-", ""))
+	return g
 }
 
 // broken says which invariant of a row with a crowd is broken, or nothing.
