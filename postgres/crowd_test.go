@@ -19,8 +19,8 @@ func someLock(r *rand.Rand, now time.Time) driver.Lock {
 	if r.IntN(2) == 0 {
 		l.Limit, mode = 3+r.IntN(100), driver.Permit
 	}
-	for range r.IntN(4) {
-		g := driver.Grant{Place: place(), Fence: l.Fence - r.Uint64N(900), Since: instant()}
+	for i := range r.IntN(4) {
+		g := driver.Grant{Place: place(), Fence: l.Fence - 900 + uint64(i)*200 + r.Uint64N(200), Since: instant()}
 		if r.IntN(3) == 0 {
 			g.Mark = &driver.Mark{By: "o \"p\" \\", Reason: "why\u2028\x01é<&>", At: instant()}
 		}
@@ -89,14 +89,14 @@ func TestCrowdIsReadAsItWasWritten(t *testing.T) {
 func TestDamagedCrowd(t *testing.T) {
 	t.Parallel()
 	const (
-		member   = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000002", "fence": 5, "granted_at": 1}`
-		another  = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000003", "fence": 6, "granted_at": 1}`
+		member   = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000002", "fence": 5, "since": 1}`
+		another  = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000003", "fence": 6, "since": 1}`
 		queued   = `00000000000000000000000000000009`
-		nobody   = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000000", "fence": 5, "granted_at": 1}`
-		unfenced = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000002", "granted_at": 1}`
-		above    = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000002", "fence": 101, "granted_at": 1}`
-		short    = `{"lease": "00000000", "ticket": "00000000-0000-0000-0000-000000000002", "fence": 5, "granted_at": 1}`
-		waiter   = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000009", "fence": 5, "granted_at": 1}`
+		nobody   = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000000", "fence": 5, "since": 1}`
+		unfenced = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000002", "since": 1}`
+		above    = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000002", "fence": 101, "since": 1}`
+		short    = `{"lease": "00000000", "ticket": "00000000-0000-0000-0000-000000000002", "fence": 5, "since": 1}`
+		waiter   = `{"lease": "00000000-0000-0000-0000-000000000001", "ticket": "00000000-0000-0000-0000-000000000009", "fence": 5, "since": 1}`
 	)
 	for _, test := range []struct {
 		name, column string
@@ -112,21 +112,19 @@ func TestDamagedCrowd(t *testing.T) {
 		{"LimitWithAFraction", `{"limit": 1.5}`, false, 0, "the crowd"},
 		{"LimitTooLarge", `{"limit": 1e30}`, false, 0, "the crowd"},
 		{"LeaseTooShort", `{"members": [` + short + `]}`, false, 0, "the crowd"},
-		{"BesideAHolder", `{"members": [` + member + `]}`, true, 0, "members beside a holder"},
-		{"MoreThanTheLimit", `{"limit": 1, "members": [` + member + `,` + another + `]}`, false, 0, "the permits"},
-		{"NegativeLimit", `{"limit": -1}`, false, 0, "the permits"},
-		{"LimitAboveTheLargest", `{"limit": 10001}`, false, 0, "the permits"},
-		{"TermsMissing", `{"members": [` + member + `]}`, false, 1, "the queue's terms"},
-		{"TermsOfNobody", `{"terms": [{"mode": 1}]}`, false, 0, "the queue's terms"},
-		{"TermsTooMany", `{"members": [` + member + `], "terms": [{}, {}]}`, false, 1, "the queue's terms"},
-		{"TermsOfAnUnknownMode", `{"members": [` + member + `], "terms": [{"mode": 9}]}`, false, 1, "the queue's terms"},
-		{"TermsOfAnotherLimit", `{"limit": 2, "members": [` + member + `], "terms": [{"mode": 2, "limit": 3}]}`, false, 1, "the queue's terms"},
-		{"TermsWithoutALimit", `{"limit": 2, "members": [` + member + `], "terms": [{"mode": 1}]}`, false, 1, "the queue's terms"},
-		{"MinHoldBelowZero", `{"members": [` + member + `], "terms": [{"min_hold": -1}]}`, false, 1, "the queue's terms"},
-		{"MemberWithoutATicket", `{"members": [` + nobody + `]}`, false, 0, "a member"},
-		{"MemberWithoutAFence", `{"members": [` + unfenced + `]}`, false, 0, "a member"},
-		{"MemberAboveTheFence", `{"members": [` + above + `]}`, false, 0, "a member"},
-		{"MemberTwice", `{"members": [` + member + `,` + member + `]}`, false, 0, "an attempt occurs twice"},
+		{"BesideAHolder", `{"members": [` + member + `]}`, true, 0, "the members"},
+		{"MoreThanTheLimit", `{"limit": 1, "members": [` + member + `,` + another + `]}`, false, 0, "the limit"},
+		{"NegativeLimit", `{"limit": -1}`, false, 0, "the limit"},
+		{"LimitAboveTheLargest", `{"limit": 10001}`, false, 0, "the limit"},
+		{"TermsOfNobody", `{"terms": [{"mode": 1}]}`, false, 0, "the terms"},
+		{"TermsTooMany", `{"members": [` + member + `], "terms": [{}, {}]}`, false, 1, "the terms"},
+		{"TermsOfAnUnknownMode", `{"members": [` + member + `], "terms": [{"mode": 9}]}`, false, 1, "the terms"},
+		{"TermsWithoutALimit", `{"limit": 2, "members": [` + member + `], "terms": [{"mode": 1}]}`, false, 1, "the terms"},
+		{"MinHoldBelowZero", `{"members": [` + member + `], "terms": [{"min_hold": -1}]}`, false, 1, "the terms"},
+		{"MemberWithoutATicket", `{"members": [` + nobody + `]}`, false, 0, "the members"},
+		{"MemberWithoutAFence", `{"members": [` + unfenced + `]}`, false, 0, "the members"},
+		{"MemberAboveTheFence", `{"members": [` + above + `]}`, false, 0, "the members"},
+		{"MemberTwice", `{"members": [` + member + `,` + member + `]}`, false, 0, "the members"},
 		{"MemberThatWaits", `{"members": [` + waiter + `], "terms": [{}]}`, false, 1, "an attempt occurs twice"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
