@@ -4,8 +4,10 @@ go 1.26.0
 
 require (
 	github.com/go-redsync/redsync/v4 v4.17.0
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/leaseholdgo/leasehold v0.0.0
+	github.com/leaseholdgo/leasehold/mysql v0.0.0
 	github.com/leaseholdgo/leasehold/postgres v0.0.0
 	github.com/leaseholdgo/leasehold/sqlite v0.0.0
 	github.com/redis/go-redis/v9 v9.23.0
@@ -15,6 +17,7 @@ require (
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/coreos/go-semver v0.3.1 // indirect
 	github.com/coreos/go-systemd/v22 v22.5.0 // indirect
@@ -51,3 +54,5 @@ replace github.com/leaseholdgo/leasehold => ..
 replace github.com/leaseholdgo/leasehold/sqlite => ../sqlite
 
 replace github.com/leaseholdgo/leasehold/postgres => ../postgres
+
+replace github.com/leaseholdgo/leasehold/mysql => ../mysql

@@ -36,7 +36,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		o.run, err = regexp.Compile(s)
 		return err
 	})
-	stores := flags.String("stores", "postgres,sqlite", "take the measures of these `stores` only")
+	stores := flags.String("stores", "postgres,sqlite,mysql", "take the measures of these `stores` only")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

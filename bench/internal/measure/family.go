@@ -33,6 +33,8 @@ func Families(quick bool) []Family {
 		sqliteCycles(),
 		sessionCycles(8),
 		sessionCycles(512),
+		mysqlCycles(1),
+		mysqlCycles(64),
 		holding(quick),
 		waiting(),
 	}

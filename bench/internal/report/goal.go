@@ -35,6 +35,8 @@ var goals = []struct {
 	{"sqlite_g1", goal{what: "SQLite, 1 goroutine, one flush a cycle; floor: two commits in the same mode, two flushes", least: 0.8}},
 	{"session_g8", goal{what: "locks of a session, 8 goroutines, a name each; floor: advisory locks by hand, 8 connections", least: 1}},
 	{"session_g512", goal{what: "the same with 512 goroutines; floor with 8 connections", least: 2}},
+	{"mariadb_g1", goal{what: "MariaDB, 1 goroutine; floor: two commits on 1 connection", least: 0.7}},
+	{"mariadb_g64", goal{what: "MariaDB, 64 goroutines, a name each; floor with 64 connections", least: 2}},
 	{"waiter_bytes", goal{what: "heap of a waiting goroutine beyond a bare one: 10,000 on one name", most: 1024, byValue: true}},
 	{"waiter_bytes_1000_names", goal{what: "the same: 10,000 on 1,000 names"}},
 }

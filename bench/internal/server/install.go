@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/leaseholdgo/leasehold/internal/mariadb"
 	"github.com/leaseholdgo/leasehold/internal/pgserver"
 )
 
@@ -45,6 +46,9 @@ func missingPackages(kinds []Kind) []string {
 		case Etcd:
 			name = "etcd-server"
 			_, err = exec.LookPath("etcd")
+		case MariaDB:
+			name = "mariadb-server-core"
+			err = mariadb.Find()
 		}
 		if err != nil {
 			missing = append(missing, name)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/leaseholdgo/leasehold/internal/mariadb"
 )
 
 // Kind is a kind of server.
@@ -14,6 +16,7 @@ const (
 	Postgres Kind = "postgres"
 	Redis    Kind = "redis"
 	Etcd     Kind = "etcd"
+	MariaDB  Kind = "mariadb"
 )
 
 // Set is the servers of one run. Those that were not asked for are nil.
@@ -21,6 +24,7 @@ type Set struct {
 	Postgres *Database
 	Redis    *Private
 	Etcd     *Private
+	MariaDB  *mariadb.Server
 }
 
 // Start starts one server of each kind. As root on a Debian system it first installs
@@ -40,6 +44,9 @@ func Start(ctx context.Context, kinds ...Kind) (*Set, error) {
 	if err == nil && slices.Contains(kinds, Etcd) {
 		s.Etcd, err = startEtcd(ctx)
 	}
+	if err == nil && slices.Contains(kinds, MariaDB) {
+		s.MariaDB, err = startMariaDB(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -56,6 +63,9 @@ func (s *Set) Close() error {
 		if p != nil {
 			errs = append(errs, p.close())
 		}
+	}
+	if s.MariaDB != nil {
+		errs = append(errs, s.MariaDB.Close())
 	}
 	return errors.Join(errs...)
 }
