@@ -5,11 +5,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
+
+// Packages are those of Debian that hold what a server needs: the server, and a program of
+// the client's that sets up its data.
+var Packages = []string{"mariadb-server-core", "mariadb-client-core"}
 
 // ErrNotInstalled is returned where the server's programs are not found.
 var ErrNotInstalled = errors.New("MariaDB's server programs are not installed" +
-	" (Debian and Ubuntu: apt-get install mariadb-server-core)")
+	" (Debian and Ubuntu: apt-get install " + strings.Join(Packages, " ") + ")")
 
 // programs are the paths of what we run.
 type programs struct{ server, install string }
@@ -24,6 +29,9 @@ func Find() error {
 func find() (p programs, err error) {
 	if p.server, err = lookUp("mariadbd"); err == nil {
 		p.install, err = lookUp("mariadb-install-db")
+	}
+	if err == nil {
+		_, err = lookUp("my_print_defaults") // which that calls
 	}
 	return p, err
 }

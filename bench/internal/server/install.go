@@ -35,23 +35,23 @@ func missingPackages(kinds []Kind) []string {
 	var missing []string
 	for _, kind := range kinds {
 		var err error
-		name := ""
+		var names []string
 		switch kind {
 		case Postgres:
-			name = "postgresql"
+			names = []string{"postgresql"}
 			_, err = pgserver.FindBinDir()
 		case Redis:
-			name = "redis-server"
+			names = []string{"redis-server"}
 			_, err = exec.LookPath("redis-server")
 		case Etcd:
-			name = "etcd-server"
+			names = []string{"etcd-server"}
 			_, err = exec.LookPath("etcd")
 		case MariaDB:
-			name = "mariadb-server-core"
+			names = mariadb.Packages
 			err = mariadb.Find()
 		}
 		if err != nil {
-			missing = append(missing, name)
+			missing = append(missing, names...)
 		}
 	}
 	return missing

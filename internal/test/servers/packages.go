@@ -40,7 +40,7 @@ func missingPackages() []string {
 		missing = append(missing, "postgresql")
 	}
 	if mariadb.Find() != nil && os.Getenv(mysqlURL) == "" {
-		missing = append(missing, "mariadb-server-core")
+		missing = append(missing, mariadb.Packages...)
 	}
 	if _, err := pgbouncer.Find(); err != nil {
 		missing = append(missing, "pgbouncer")
