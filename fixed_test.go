@@ -3,6 +3,7 @@ package leasehold_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,13 +147,15 @@ func TestLeaseIsDeletedAfterALongOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, store *memory.Store) {
 		held := acquire(t, open(t, store, leasehold.Config{}), "x")
 		client := open(t, store, leasehold.Config{})
-		deaf, ended := true, 0
+		var deaf atomic.Bool
+		var ended atomic.Int64
+		deaf.Store(true)
 		store.Intercept(func(_ context.Context, call memory.Call) error {
 			switch {
-			case call.Op == "EndLease" && !call.Done && deaf:
+			case call.Op == "EndLease" && !call.Done && deaf.Load():
 				return errReplyLost
 			case call.Op == "EndLease" && call.Done:
-				ended++
+				ended.Add(1)
 			}
 			return nil
 		})
@@ -162,10 +165,10 @@ func TestLeaseIsDeletedAfterALongOutage(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		time.Sleep(10 * ttl)
-		deaf = false
+		deaf.Store(false)
 		time.Sleep(ttl)
-		if ended != 1 {
-			t.Errorf("%d leases were deleted", ended)
+		if n := ended.Load(); n != 1 {
+			t.Errorf("%d leases were deleted", n)
 		}
 		held.Close()
 	})
