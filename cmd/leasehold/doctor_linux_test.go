@@ -112,7 +112,7 @@ func (r *run) wantNo(password string) {
 func TestDoctorFailures(t *testing.T) {
 	t.Parallel()
 	quick(t, newSQLite(t), "doctor", "argument").wantError(statusUsage)
-	quick(t, "mysql://user:secret@host/db", "doctor").wantError(statusConfig, databaseVariable)
+	quick(t, "oracle://user:secret@host/db", "doctor").wantError(statusConfig, databaseVariable)
 	quick(t, "postgres://user:secret@127.0.0.1:1/db", "doctor", "--connect-timeout", "300ms").
 		wantError(statusUnavailable, "database unreachable")
 	text := filepath.Join(t.TempDir(), "text")

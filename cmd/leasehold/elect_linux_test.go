@@ -270,7 +270,7 @@ func TestElectMistakesOnTheCommandLine(t *testing.T) {
 	}
 	quick(t, db, "elect", "name", "--", "no-such-command-anywhere").wantError(statusNotFound)
 	begin := time.Now()
-	quick(t, "mysql://host/db", "elect", "name", "--", "true").wantError(statusConfig)
+	quick(t, "oracle://host/db", "elect", "name", "--", "true").wantError(statusConfig)
 	if d := time.Since(begin); d > patience/2 {
 		t.Errorf("an unusable database was noticed after %v", d)
 	}

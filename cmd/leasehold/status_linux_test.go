@@ -69,7 +69,7 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 // Hazard 42: no password in an error.
 func TestHazard42_UnusableDatabase(t *testing.T) {
 	for _, db := range []string{
-		"mysql://user:secret@host/db", "host=here password=secret", "postgres://user:se/secret@host/db",
+		"oracle://user:secret@host/db", "mysql:secret", "mysql://user:se/secret@host/db", "mysql://user:secret%zz@host/db", "host=here password=secret", "postgres://user:se/secret@host/db",
 		"postgres://user:secret@host:port/db", "postgres://user:secret%zz@host/db", "sqlite:", "sqlite://secret/path", "secret",
 		"postgres://user:secret@host/db?sslmode=wrong", "postgres://user:secret@host/db?connect_timeout=secret",
 	} {
