@@ -27,7 +27,9 @@ func (c *conn) shortly(ctx context.Context, s *session, r *call) (done bool, err
 	return done, err
 }
 
-// grant gives a free lock to the attempt. Its fence is drawn when the row is locked.
+// grant gives a free lock to the attempt. Its fence is larger than the last one of the row as
+// it is when it is locked; the clock, which it also is not below, is that of the statement's
+// beginning.
 func (c *conn) grant(ctx context.Context, s *session, r *call) (bool, error) {
 	count, fence, err := s.prepared(ctx, c.t.grantSQL, r.Lease[:], r.Ticket[:], []byte(r.Name), r.Lease[:], s.epoch, s.server)
 	if err != nil || count != 1 {

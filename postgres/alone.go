@@ -87,15 +87,14 @@ func (t *turn) grant(ctx context.Context, a driver.Attempt) (driver.Reply, error
 // row, so this does not wait in line for it, but for moments when nobody has it; and not for
 // long, nor while others wait for their turn. The zero Reply: nothing was done.
 func (t *turn) queueSoon(ctx context.Context, a driver.Attempt) (driver.Reply, error) {
-	const pause, tries = 100 * time.Microsecond, 5
-	for n := range time.Duration(tries) {
+	const first, last = 100 * time.Microsecond, 400 * time.Microsecond
+	for pause := first; ; pause += first {
 		reply, err := t.queue(ctx, a)
-		if err != nil || reply.Lock.Held() || t.conn.calls.Waiting() {
+		if err != nil || reply.Lock.Held() || pause > last || t.conn.calls.Waiting() {
 			return reply, err
 		}
-		backoff.Sleep(ctx, n*pause)
+		backoff.Sleep(ctx, pause)
 	}
-	return driver.Reply{}, nil
 }
 
 // queue takes a place in a queue, or the lock if that is free by now; the zero Reply:

@@ -64,13 +64,11 @@ func (q *Queue[R]) Do(ctx context.Context, request R) error {
 		return err
 	}
 	if q.occupy() {
-		batch := []*call[R]{{ctx: ctx, request: request, done: func(error) {}}}
-		again := q.run(ctx, batch)
-		if len(again) == 0 {
-			q.handOver(nil)
-			return nil
+		if again := q.cfg.Run(ctx, []R{request}); len(again) > 0 {
+			return q.await(ctx, request, q.handOver)
 		}
-		return q.await(ctx, request, q.handOver)
+		q.handOver(nil)
+		return nil
 	}
 	return q.await(ctx, request, q.enter)
 }
@@ -214,7 +212,11 @@ func (q *Queue[R]) choose() (batch, late []*call[R]) {
 func (q *Queue[R]) makeTogether(batch []*call[R]) {
 	ctx, cancel := shared(batch)
 	defer cancel()
-	if again := q.run(ctx, batch); len(again) > 0 {
+	requests := make([]R, len(batch))
+	for i, c := range batch {
+		requests[i] = c.request
+	}
+	if again := q.cfg.Run(ctx, requests); len(again) > 0 {
 		batch = q.putBack(batch, again)
 	}
 	if len(batch) < many {
@@ -232,14 +234,6 @@ func tell[R comparable](batch []*call[R]) {
 	for _, c := range batch {
 		c.done(nil)
 	}
-}
-
-func (q *Queue[R]) run(ctx context.Context, batch []*call[R]) (again []R) {
-	requests := make([]R, len(batch))
-	for i, c := range batch {
-		requests[i] = c.request
-	}
-	return q.cfg.Run(ctx, requests)
 }
 
 // putBack makes calls wait again, before all others, and returns the rest of the batch.

@@ -4,18 +4,9 @@ package mariadb
 
 import (
 	"errors"
-	"syscall"
 )
 
 var errUnix = errors.New("test servers run on Unix only; set LEASEHOLD_TEST_MYSQL_URL")
-
-type owner struct{}
-
-func findOwner() (*owner, error) { return nil, errUnix }
-
-func (*owner) take(...string) error { return errUnix }
-
-func detached(*owner) *syscall.SysProcAttr { return nil }
 
 type signal int
 

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/internal/private"
 )
 
 // startTimeout bounds the time a server takes until it accepts connections,
@@ -44,7 +46,7 @@ type Server struct {
 	port     int
 	password string
 	settings map[string]string
-	owner    *owner // whom the server runs as; nil: as ourselves
+	owner    *private.Owner // whom the server runs as; nil: as ourselves
 	guard    *guard
 
 	mu     sync.Mutex // guards the fields below
@@ -61,7 +63,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := findOwner()
+	own, err := private.FindOwner("MariaDB", "mysql")
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +132,7 @@ func (s *Server) create(ctx context.Context) error {
 	}
 	// Somebody else may take the port between the choice and the start.
 	for range 5 {
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = private.FreePort(); err != nil {
 			return err
 		}
 		if err = s.Restart(ctx); err == nil || !strings.Contains(s.logTail(), "Can't start server: Bind") {
@@ -152,7 +154,7 @@ func (s *Server) initialise(ctx context.Context) error {
 	if err := os.Mkdir(s.dataDir(), 0o700); err != nil {
 		return err
 	}
-	if err := s.owner.take(s.dir, s.dataDir(), s.initFile()); err != nil {
+	if err := s.owner.Take(s.dir, s.dataDir(), s.initFile()); err != nil {
 		return err
 	}
 	cmd := s.command(ctx, s.programs.install, "--no-defaults", "--datadir="+s.dataDir(), "--tmpdir="+s.dir, "--skip-test-db", "--skip-name-resolve")
@@ -257,7 +259,7 @@ func (s *Server) command(ctx context.Context, program string, args ...string) *e
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.SysProcAttr = detached(s.owner)
+	cmd.SysProcAttr = s.owner.Detached()
 	return cmd
 }
 

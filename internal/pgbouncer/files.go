@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/leaseholdgo/leasehold/internal/private"
 )
 
 // writeFiles writes the pooler's configuration and its list of users, for its owner
 // alone: both may hold the password.
-func (p *Pooler) writeFiles(server *url.URL, own *owner) error {
+func (p *Pooler) writeFiles(server *url.URL, own *private.Owner) error {
 	users := filepath.Join(p.dir, "users")
 	settings := map[string]string{
 		"listen_addr":               "127.0.0.1",
@@ -43,7 +45,7 @@ func (p *Pooler) writeFiles(server *url.URL, own *owner) error {
 		}
 		paths = append(paths, path)
 	}
-	return own.take(paths...)
+	return own.Take(paths...)
 }
 
 // quote writes a word of the list of users.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/internal/private"
 )
 
 // Mode is for how long a client of the pooler has a server process to itself.
@@ -145,11 +146,11 @@ rm -rf "$2"
 `
 
 func (p *Pooler) start(ctx context.Context, program string, server *url.URL) error {
-	own, err := findOwner()
+	own, err := private.FindOwner("pgbouncer", "postgres")
 	if err != nil {
 		return err
 	}
-	if p.port, err = freePort(); err != nil {
+	if p.port, err = private.FreePort(); err != nil {
 		return err
 	}
 	if p.dir, err = os.MkdirTemp("", "leasehold-pgbouncer-"); err != nil {
@@ -160,7 +161,7 @@ func (p *Pooler) start(ctx context.Context, program string, server *url.URL) err
 	}
 	cmd := exec.Command("sh", "-c", script, "pooler", program, p.dir)
 	cmd.Dir = "/"
-	cmd.SysProcAttr = detached(own)
+	cmd.SysProcAttr = own.Detached()
 	if p.input, err = cmd.StdinPipe(); err == nil {
 		err = cmd.Start()
 	}
@@ -194,17 +195,4 @@ func (p *Pooler) awaitReady(ctx context.Context) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-}
-
-// freePort returns a port nobody listens on, below the range that systems draw
-// outgoing ports from.
-func freePort() (int, error) {
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, errors.New("no free port between 20000 and 32000")
 }

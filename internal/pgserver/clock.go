@@ -40,7 +40,7 @@ func (s *Server) Step(ahead time.Duration) error {
 	if err := os.WriteFile(next, fmt.Appendf(nil, "%+.6f\n", ahead.Seconds()), 0o600); err != nil {
 		return err
 	}
-	if err := s.owner.take(next); err != nil {
+	if err := s.owner.Take(next); err != nil {
 		return err
 	}
 	return os.Rename(next, s.clockFile()) // never seen half written

@@ -22,7 +22,7 @@ func (s *Server) mount() error {
 	if err := mount(s.dataDir(), s.disk); err != nil {
 		return err
 	}
-	return s.owner.take(s.dataDir())
+	return s.owner.Take(s.dataDir())
 }
 
 // Fill uses up the disk of a server with Config.Disk: it can write no more, and

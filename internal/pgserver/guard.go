@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+
+	"github.com/leaseholdgo/leasehold/internal/private"
 )
 
 // guard is a process that outlives us by a moment: when its standard input
@@ -40,7 +42,7 @@ exit 1
 func startGuard(dir string) (*guard, error) {
 	cmd := exec.Command("sh", "-c", guardScript, "guard", dir)
 	cmd.Dir = "/"
-	cmd.SysProcAttr = detached(nil)
+	cmd.SysProcAttr = (*private.Owner)(nil).Detached()
 	input, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/internal/private"
 )
 
 // startTimeout bounds the time a server takes until it accepts connections,
@@ -49,7 +51,7 @@ type Server struct {
 	port     int
 	password string
 	settings map[string]string
-	owner    *owner // whom the server runs as; nil: as ourselves
+	owner    *private.Owner // whom the server runs as; nil: as ourselves
 	guard    *guard
 	standby  string // its name as a standby; empty if it was never one
 	disk     int64
@@ -71,7 +73,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	own, err := findOwner()
+	own, err := private.FindOwner("PostgreSQL", "postgres")
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +158,7 @@ func (s *Server) create(ctx context.Context, fill func(context.Context) error) e
 	}
 	// Somebody else may take the port between the choice and the start.
 	for range 5 {
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = private.FreePort(); err != nil {
 			return err
 		}
 		if err = s.Restart(ctx); err == nil || !strings.Contains(s.logTail(), "could not bind") {
@@ -173,7 +175,7 @@ func (s *Server) initialise(ctx context.Context) error {
 	if err := os.WriteFile(secret, []byte(s.password), 0o600); err != nil {
 		return err
 	}
-	if err := s.owner.take(s.dir, secret); err != nil {
+	if err := s.owner.Take(s.dir, secret); err != nil {
 		return err
 	}
 	cmd := s.command(ctx, "initdb", "--pgdata", s.dataDir(), "--no-sync", "--username=postgres",
@@ -272,7 +274,7 @@ func (s *Server) command(ctx context.Context, program string, args ...string) *e
 	cmd := exec.CommandContext(ctx, filepath.Join(s.binDir, program), args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGPASSWORD="+s.password, "PGOPTIONS=-c statement_timeout=0")
-	cmd.SysProcAttr = detached(s.owner)
+	cmd.SysProcAttr = s.owner.Detached()
 	return cmd
 }
 

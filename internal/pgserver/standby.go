@@ -41,7 +41,7 @@ func (s *Server) Standby(ctx context.Context, name string) (*Server, error) {
 
 // copy fills the data directory of a standby with what the primary has.
 func (s *Server) copy(ctx context.Context, primary *Server) error {
-	if err := s.owner.take(s.dir); err != nil {
+	if err := s.owner.Take(s.dir); err != nil {
 		return err
 	}
 	cmd := s.command(ctx, "pg_basebackup", "--pgdata", s.dataDir(), "--no-sync", "--checkpoint=fast",
@@ -58,7 +58,7 @@ func (s *Server) copy(ctx context.Context, primary *Server) error {
 	if err := os.WriteFile(signal, nil, 0o600); err != nil {
 		return err
 	}
-	return s.owner.take(auto, signal)
+	return s.owner.Take(auto, signal)
 }
 
 // conninfo is how a standby connects. It needs no quoting: the password is base32.

@@ -1,4 +1,4 @@
-package pgserver
+package private
 
 import (
 	"errors"
@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// freePort returns a port nobody listens on. It lies below the range that
+// FreePort returns a port nobody listens on. It lies below the range that
 // systems draw outgoing ports from, so that none takes it while the server is
 // stopped.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	for range 100 {
 		port := 20000 + rand.IntN(12000)
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
