@@ -67,11 +67,11 @@ func (t *Table) attempt(r *row, c *call) *op {
 	if c.apply(r, &after, time.UnixMicro(int64(first))); c.err != nil {
 		return nil
 	}
-	if c.refused {
+	fresh := granted(&r.lock, &after)
+	if c.refused = c.refused || len(fresh) > 0 && r.leaving; c.refused {
 		t.commit(r, c, c.withoutKey(r), nil, 0)
 		return t.settle(r, c)
 	}
-	fresh := granted(&r.lock, &after)
 	need := t.need(r, &after)
 	switch {
 	case len(fresh) > 0 && need > r.held:
@@ -190,7 +190,7 @@ func (t *Table) note(r *row) {
 		t.postpone(r)
 	case !foreign:
 		delete(t.foreign, r)
-		r.yield = false
+		r.yield = r.yield && r.leaving
 	}
 }
 

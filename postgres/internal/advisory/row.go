@@ -40,6 +40,10 @@ type row struct {
 	waits bool      // the session shows that it waits
 	yield bool      // it has just given way
 
+	// leaving: it gives way, and until those who still hold have gone and the key is given
+	// back, nobody else is granted the lock.
+	leaving bool
+
 	since time.Time     // foreign: when it was found to be held elsewhere
 	due   time.Time     // foreign: when to ask again
 	pause time.Duration // foreign: between the last time and that

@@ -198,6 +198,7 @@ func (o *op) apply(result int32) {
 	case o.step == wanted:
 		o.row.turn = clock.Recent()
 		o.row.yield, o.call.refused = result == 1, result == 1
+		o.row.leaving = result == 1 && o.row.held != none
 	case o.step == hide:
 		o.row.waits = false
 	case o.raises() && result != 1:
@@ -215,7 +216,7 @@ func (r *row) have(m mode) {
 	case m != none && r.held == none && now.Sub(r.freed) > MaxPoll:
 		r.turn = now
 	}
-	r.held = m
+	r.held, r.leaving = m, r.leaving && m != none
 	if m != exclusive {
 		r.next, r.end = 0, 0
 	}
