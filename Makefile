@@ -4,10 +4,12 @@ MODULES := $(shell go list -m -f '{{.Dir}}')
 # What make check tests: everything that needs no server and no process.
 QUICK = $$(go list ./... | grep -v -e /internal/pg -e /internal/mariadb) ./internal/test/machine
 
-# Nobody runs what make cross builds, so it is built quickly.
+# What users import and run. Nobody runs what make cross makes of it, so that is built
+# quickly.
+SHIPPED := ./... ./sqlite/... ./postgres/... ./mysql/... ./cmd/leasehold/...
 UNOPTIMISED := -gcflags='all=-N -l'
 
-.PHONY: help check format vet tidy cross docs quick test test-go1.25 faults faults-long faults-smoke bench bench-quick build clean
+.PHONY: help check format vet tidy cross docs quick test test-go1.25 test-matrix faults faults-long faults-smoke bench bench-quick build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,9 +27,9 @@ vet: ## go vet and staticcheck
 tidy: ## go mod tidy would change nothing
 	@status=0; for dir in $(MODULES); do (cd $$dir && go mod tidy -diff) || status=1; done; exit $$status
 
-cross: ## every module builds for macOS and Windows
-	GOOS=darwin go build $(UNOPTIMISED) work
-	GOOS=windows go build $(UNOPTIMISED) work
+cross: ## what is shipped builds for macOS and Windows
+	GOOS=darwin go build $(UNOPTIMISED) $(SHIPPED)
+	GOOS=windows go build $(UNOPTIMISED) $(SHIPPED)
 
 docs: ## the docs' commands, examples and links; the rules of the tree
 	go test -count=1 ./internal/test/hygiene
@@ -41,6 +43,9 @@ test: bin/servers ## the whole suite, race detector on, against real servers
 
 test-go1.25: bin/servers ## what users import, with the older Go release
 	bin/servers -- scripts/test-older-go
+
+test-matrix: bin/servers ## what needs PostgreSQL, on other major versions of it; needs npm
+	scripts/test-matrix
 
 # How long make faults-long takes, over which stores, and its seed (0: a random one).
 DURATION := 1h

@@ -96,11 +96,14 @@ func TestDiagnoseAPoolerThatRefusesSettings(t *testing.T) {
 func TestDiagnoseConnectionsOfTheRole(t *testing.T) {
 	t.Parallel()
 	role := testSchema(t) + "_role"
-	pool := newRole(t, role)
-	execSQL(t, testPool(t), `ALTER ROLE `+role+` CONNECTION LIMIT 2`)
+	pool, admin := newRole(t, role), testPool(t)
+	execSQL(t, admin, `ALTER ROLE `+role+` CONNECTION LIMIT 2`)
 	found := examine(t, New(pool, Config{}))
 	found.want(t, "connections", driver.LevelProblem, "2 of 2 connections that the role allows", "up to 3")
-	execSQL(t, testPool(t), `ALTER ROLE `+role+` CONNECTION LIMIT 1`)
+	execSQL(t, admin, `ALTER ROLE `+role+` CONNECTION LIMIT 1`)
+	await(t, "the sessions of the role have ended", func() bool {
+		return value[int](t, admin, `SELECT count(*) FROM pg_stat_activity WHERE usename = $1`, role) == 0
+	})
 	found = examine(t, New(pool, Config{}))
 	found.want(t, "pooler", driver.LevelProblem, "a second connection", "three connections")
 }

@@ -30,7 +30,7 @@ const startTimeout = 60 * time.Second
 // Config says how a server differs from the default one. The zero Config is
 // ready for use.
 type Config struct {
-	// BinDir is where postgres, initdb and psql are. Default: as FindBinDir.
+	// BinDir is where postgres and initdb are. Default: as FindBinDir.
 	BinDir string
 	// Settings are added to the server's configuration, over our own: 200
 	// connections, fsync and synchronous_commit on, 127.0.0.1 only.
@@ -271,7 +271,7 @@ func (s *Server) ready() bool {
 // command prepares a program of PostgreSQL, to be run as the server's owner, in
 // a session of its own: a Ctrl-C on the terminal is for us to handle.
 func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.binDir, program), args...)
+	cmd := exec.CommandContext(ctx, s.find(program), args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGPASSWORD="+s.password, "PGOPTIONS=-c statement_timeout=0")
 	cmd.SysProcAttr = s.owner.Detached()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -44,10 +45,8 @@ func (s *Server) copy(ctx context.Context, primary *Server) error {
 	if err := s.owner.Take(s.dir); err != nil {
 		return err
 	}
-	cmd := s.command(ctx, "pg_basebackup", "--pgdata", s.dataDir(), "--no-sync", "--checkpoint=fast",
-		"--wal-method=stream", "--dbname", primary.conninfo(s.standby))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("pg_basebackup: %w: %s", err, out)
+	if err := s.copyData(ctx, primary); err != nil {
+		return err
 	}
 	// The settings that the primary was given while it ran are not the copy's.
 	config := fmt.Sprintf("primary_conninfo = '%s'\n", primary.conninfo(s.standby))
@@ -59,6 +58,32 @@ func (s *Server) copy(ctx context.Context, primary *Server) error {
 		return err
 	}
 	return s.owner.Take(auto, signal)
+}
+
+// copyData copies the data directory of a primary that runs. A package of servers that lacks
+// the program for that has one that no other release's program can copy, so the primary is
+// stopped for it.
+func (s *Server) copyData(ctx context.Context, primary *Server) error {
+	const program = "pg_basebackup"
+	if _, err := os.Stat(filepath.Join(s.binDir, program)); err != nil {
+		return s.copyStopped(ctx, primary)
+	}
+	cmd := s.command(ctx, program, "--pgdata", s.dataDir(), "--no-sync", "--checkpoint=fast",
+		"--wal-method=stream", "--dbname", primary.conninfo(s.standby))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", program, err, out)
+	}
+	return nil
+}
+
+func (s *Server) copyStopped(ctx context.Context, primary *Server) error {
+	if err := primary.Stop(Fast); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, "cp", "-a", primary.dataDir(), s.dataDir()).CombinedOutput(); err != nil {
+		return fmt.Errorf("cp: %w: %s", err, out)
+	}
+	return primary.Restart(ctx)
 }
 
 // conninfo is how a standby connects. It needs no quoting: the password is base32.
