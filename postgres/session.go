@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 	"github.com/leaseholdgo/leasehold/postgres/internal/advisory"
 )
 
@@ -54,7 +55,7 @@ import (
 type SessionStore struct {
 	pool  *pgxpool.Config
 	cfg   SessionConfig
-	table *advisory.Table
+	table *keyed.Table
 }
 
 // SessionConfig says how a SessionStore works. The zero SessionConfig is ready for use.
@@ -88,11 +89,7 @@ var _ driver.Store = (*SessionStore)(nil)
 // so of leasehold.Open.
 func NewSession(pool *pgxpool.Pool, cfg SessionConfig) *SessionStore {
 	s := &SessionStore{pool: pool.Config(), cfg: cfg}
-	s.table = advisory.New(advisory.Config{
-		Namespace: cfg.namespace(),
-		Fences:    !cfg.NoFence,
-		Dial:      s.dial,
-	})
+	s.table = keyed.New(advisory.Config(cfg.namespace(), !cfg.NoFence, s.dial))
 	return s
 }
 
@@ -121,7 +118,7 @@ func (s *SessionStore) Connect(ctx context.Context, settings driver.Settings) (d
 }
 
 // fenceless is a Conn whose grants have no fences.
-type fenceless struct{ *advisory.Conn }
+type fenceless struct{ *keyed.Conn }
 
 // Fenceless implements driver.Fenceless.
 func (fenceless) Fenceless() {}
@@ -131,7 +128,7 @@ var _ driver.Fenceless = fenceless{}
 // ErrKeyInUse is matched by the error of an acquisition where another name that is in
 // use in the same process has the same key. It cannot be seen of names in use in other
 // processes: there one waits for the other, and none is ever held twice.
-var ErrKeyInUse = advisory.ErrKeyInUse
+var ErrKeyInUse = keyed.ErrKeyInUse
 
 // SessionKey returns the key under which the server knows a name, as in the functions
 // pg_advisory_lock(bigint) and pg_advisory_xact_lock(bigint): the first eight bytes,

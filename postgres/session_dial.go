@@ -12,12 +12,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 	"github.com/leaseholdgo/leasehold/postgres/internal/advisory"
 )
 
 // dial makes the session of all clients. It returns when ctx ends, but for hooks of the
 // caller's that do not honour it.
-func (s *SessionStore) dial(ctx context.Context, ttl time.Duration, lost []advisory.Backend) (*advisory.Session, error) {
+func (s *SessionStore) dial(ctx context.Context, ttl time.Duration, lost []keyed.Session) (keyed.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime(ttl))
 	defer cancel()
 	conn, raw, err := s.connect(ctx, ttl)
@@ -61,7 +62,7 @@ func (s *SessionStore) connect(ctx context.Context, ttl time.Duration) (*pgx.Con
 
 // begin makes a session of a connection. Before it has seen that no pooler is in between it
 // changes nothing, which might be of another's connection.
-func (s *SessionStore) begin(ctx context.Context, conn *pgx.Conn, raw net.Conn, ttl time.Duration, lost []advisory.Backend) (*advisory.Session, error) {
+func (s *SessionStore) begin(ctx context.Context, conn *pgx.Conn, raw net.Conn, ttl time.Duration, lost []keyed.Session) (*advisory.Session, error) {
 	if err := s.refusePooler(ctx, conn, ttl); err != nil {
 		return nil, err
 	}
@@ -181,9 +182,10 @@ func wholeSeconds(d time.Duration) int64 { return max(int64((d+time.Second-1)/ti
 // endBackends makes sure that the processes of sessions that were lost have ended. All
 // that they held has been given up by us, and would else stay taken until the server
 // notices.
-func endBackends(ctx context.Context, conn *pgx.Conn, lost []advisory.Backend) error {
+func endBackends(ctx context.Context, conn *pgx.Conn, lost []keyed.Session) error {
 	s := &session{Conn: conn}
-	for _, b := range lost {
+	for _, gone := range lost {
+		b := gone.(*advisory.Session).Backend
 		for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 			ended, err := s.end(ctx, backend{pid: b.PID, started: b.Started, role: b.Role})
 			if err != nil {

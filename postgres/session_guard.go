@@ -5,13 +5,14 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 	"github.com/leaseholdgo/leasehold/postgres/internal/advisory"
 )
 
 // sessionConn returns conn if it is one of a SessionStore, or nil.
-func sessionConn(conn driver.Conn) *advisory.Conn {
+func sessionConn(conn driver.Conn) *keyed.Conn {
 	switch c := conn.(type) {
-	case *advisory.Conn:
+	case *keyed.Conn:
 		return c
 	case fenceless:
 		return c.Conn
@@ -22,13 +23,13 @@ func sessionConn(conn driver.Conn) *advisory.Conn {
 // guardSession guards a lock of a SessionStore. From the first statement on nobody who does
 // not hold the lock yet is granted it; the look at the lock comes after that, both at
 // what the process knows and at what the server does.
-func guardSession(hold driver.Hold, c *advisory.Conn, query func(sql string, args ...any) scanner) error {
-	high, low := c.HalvesOf(hold.Name)
+func guardSession(hold driver.Hold, c *keyed.Conn, query func(sql string, args ...any) scanner) error {
+	high, low := advisory.HalvesOf(c, hold.Name)
 	var done, holds bool
 	if err := query(advisory.GuardSQL, high, low).Scan(&done); err != nil {
 		return err
 	}
-	proof, err := c.Prove(hold.Attempt)
+	proof, err := advisory.Prove(c, hold.Attempt)
 	if err != nil {
 		return fmt.Errorf("%w: %w", leasehold.ErrNotHeld, err)
 	}

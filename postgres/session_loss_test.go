@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 	"github.com/leaseholdgo/leasehold/postgres/internal/advisory"
 )
 
@@ -60,7 +61,7 @@ func (s *site) awaitPolls(c *leasehold.Client, name string) {
 	start := time.Now()
 	await(s, "the waiter waits", func() bool {
 		info, err := c.Get(s.Context(), name)
-		return err == nil && len(info.Waiters) == 1 && time.Since(start) > 4*advisory.MaxPoll
+		return err == nil && len(info.Waiters) == 1 && time.Since(start) > 4*keyed.MaxPoll
 	})
 }
 

@@ -1,9 +1,8 @@
 package advisory
 
 import (
-	"fmt"
-
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 )
 
 // GuardSQL shares the lock that guards a key, until the transaction ends: its
@@ -34,30 +33,18 @@ type Proof struct {
 // Prove returns the proof for an attempt that holds, and keeps others in the process from
 // being granted the lock without a look for guards. driver.ErrNotHeld: it does not hold,
 // or was revoked. A guard is made of three steps in this order: GuardSQL, Prove, HoldsSQL.
-func (c *Conn) Prove(a driver.Attempt) (Proof, error) {
-	t := c.table
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := t.rows[a.Name]
-	if r == nil || t.session == nil || r.held == none || !t.lives(a.Lease) {
-		return Proof{}, driver.ErrNotHeld
+func Prove(c *keyed.Conn, a driver.Attempt) (Proof, error) {
+	key, session, err := c.Prove(a)
+	if err != nil {
+		return Proof{}, err
 	}
-	g, ok := r.lock.GrantOf(a.Place())
-	switch {
-	case !ok:
-		return Proof{}, driver.ErrNotHeld
-	case g.Mark != nil:
-		return Proof{}, fmt.Errorf("%w: revoked by %s: %s", driver.ErrNotHeld, g.Mark.By, g.Mark.Reason)
-	}
-	r.guarded = true
-	high, low := Halves(r.key)
-	return Proof{High: high, Low: low, PID: t.session.pid, Key: r.key, Identity: t.session.identity}, nil
+	s := session.(*Session)
+	high, low := Halves(numeric(key))
+	return Proof{High: high, Low: low, PID: s.pid, Key: numeric(key), Identity: s.identity}, nil
 }
 
 // Halves returns the upper and the lower half of a key.
 func Halves(key int64) (high, low int32) { return int32(key >> 32), int32(key) }
 
 // HalvesOf returns the halves of the key of a name.
-func (c *Conn) HalvesOf(name string) (high, low int32) {
-	return Halves(Key(c.table.cfg.Namespace, name))
-}
+func HalvesOf(c *keyed.Conn, name string) (high, low int32) { return Halves(numeric(c.Key(name))) }

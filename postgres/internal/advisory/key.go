@@ -28,3 +28,14 @@ func Key(namespace, name string) int64 {
 	hash.Write([]byte(name))
 	return int64(binary.BigEndian.Uint64(hash.Sum(nil)))
 }
+
+// text returns the key as package keyed has it: its eight bytes, big-endian.
+func text(key int64) string { return string(binary.BigEndian.AppendUint64(nil, uint64(key))) }
+
+// numeric returns the key of a text.
+func numeric(text string) (key int64) {
+	for i := range len(text) {
+		key = key<<8 | int64(text[i])
+	}
+	return key
+}

@@ -12,11 +12,11 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/leaseholdgo/leasehold/internal/clock"
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 )
 
 var (
 	errStuck  = errors.New("the server has not answered for a whole TTL")
-	errGoBye  = errors.New("the session was closed")
 	errPooled = errors.New("another server process answered: a pooler in transaction mode is in between")
 )
 
@@ -92,26 +92,25 @@ func NewSession(ctx context.Context, conn *pgconn.PgConn, raw net.Conn, backend 
 	return s, nil
 }
 
-// Ended returns a channel that is closed when the session has ended.
+// Ended implements keyed.Session.
 func (s *Session) Ended() <-chan struct{} { return s.ended }
 
-// Cause returns why the session has ended, or nil.
+// Cause implements keyed.Session.
 func (s *Session) Cause() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cause
 }
 
-// Close ends the session, with a word to the server if that does not take long, and
-// waits for its goroutines.
+// Close implements keyed.Session.
 func (s *Session) Close() {
-	if s.writing.TryLock() {
+	if s.Cause() == nil && s.writing.TryLock() {
 		_ = s.conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 		s.frontend.Send(&pgproto3.Terminate{})
 		_ = s.frontend.Flush()
 		s.writing.Unlock()
 	}
-	s.fail(errGoBye)
+	s.Fail(keyed.ErrClosed)
 	s.wg.Wait()
 }
 
@@ -148,7 +147,7 @@ func (s *Session) send(f *flight) {
 		s.frontend.SendSync(&pgproto3.Sync{})
 	}
 	if err := s.frontend.Flush(); err != nil {
-		s.fail(err)
+		s.Fail(err)
 	}
 }
 
@@ -172,7 +171,7 @@ func (s *Session) read() {
 	for {
 		message, err := s.frontend.Receive()
 		if err != nil {
-			s.fail(fmt.Errorf("the connection was lost: %w", err))
+			s.Fail(fmt.Errorf("the connection was lost: %w", err))
 			return
 		}
 		if !s.receive(message) {
@@ -187,7 +186,7 @@ func (s *Session) receive(message pgproto3.BackendMessage) bool {
 	case *pgproto3.ErrorResponse:
 		err := pgconn.ErrorResponseToPgError(m)
 		if m.SeverityUnlocalized == "FATAL" || m.SeverityUnlocalized == "PANIC" {
-			s.fail(fmt.Errorf("the server ended the session: %w", err))
+			s.Fail(fmt.Errorf("the server ended the session: %w", err))
 			return false
 		}
 		if f := s.first(); f != nil {
@@ -236,8 +235,8 @@ func (s *Session) landed() *flight {
 	return f
 }
 
-// fail ends the session.
-func (s *Session) fail(cause error) {
+// Fail implements keyed.Session.
+func (s *Session) Fail(cause error) {
 	s.mu.Lock()
 	if s.cause != nil {
 		s.mu.Unlock()
@@ -261,7 +260,7 @@ func (s *Session) watch() {
 		select {
 		case <-timer.C:
 			if s.left() <= 0 {
-				s.fail(errStuck)
+				s.Fail(errStuck)
 				return
 			}
 		case <-s.ended:

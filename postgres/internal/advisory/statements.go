@@ -8,24 +8,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 )
 
-// step is one thing done to a key, or asked about the session.
-type step int64
-
-const (
-	whoami       step = iota // the server process that answers
-	tryExclusive             // 1 if the session has the key now, else 0
-	tryShared
-	upgrade   // from shared to exclusive
-	downgrade // from exclusive to shared; it always can
-	unlockExclusive
-	unlockShared
-	unguarded // 1 if no guard of the key is in progress
-	show      // that the session waits for the key
-	hide      // that it does
-	wanted    // 1 if another session shows that it waits for the key
-)
+// whoami asks which server process answers. It is a step beside those of package keyed, by
+// whose numbers the statements know them.
+const whoami keyed.Step = 0
 
 // A guard of a key is a second advisory lock, of the pair of numbers that are the key's
 // halves, which the guarded transaction shares. Whoever takes a key then makes sure that
@@ -73,7 +62,9 @@ const otherCases = `
 	WHEN 10 THEN (NOT ` + alone + `)::int`
 
 // plain reports whether the step is among the plain cases.
-func (s step) plain() bool { return s == whoami || s == tryExclusive || s == unlockExclusive }
+func plain(s keyed.Step) bool {
+	return s == whoami || s == keyed.TryExclusive || s == keyed.UnlockExclusive
+}
 
 // drawSQL does the same, and then draws $3 fences: the first is larger than all that were
 // drawn before, and than the clock in microseconds. It is an update of one row, whose new
@@ -146,12 +137,12 @@ type reply struct {
 }
 
 // stepsUnit does the steps and draws fences, if that is not 0.
-func stepsUnit(steps []step, keys []int64, fences int, into *reply) *unit {
+func stepsUnit(steps []keyed.Step, keys []int64, fences int, into *reply) *unit {
 	u := &unit{statement: stepsName, params: [][]byte{int8Array(steps), int8Array(keys)}}
 	if fences > 0 {
 		u.statement, u.params = drawName, append(u.params, int8Value(int64(fences)))
 	}
-	if !slices.ContainsFunc(steps, func(s step) bool { return !s.plain() }) {
+	if !slices.ContainsFunc(steps, func(s keyed.Step) bool { return !plain(s) }) {
 		u.statement += plainSuffix
 	}
 	u.row = func(values [][]byte) {
@@ -173,13 +164,13 @@ func readInt4Array(b []byte, into []int32) []int32 {
 }
 
 // mineUnit looks what keys the session has, and which it has in both modes.
-func mineUnit(has map[int64]mode, both map[int64]bool) *unit {
+func mineUnit(has map[int64]keyed.Mode, both map[int64]bool) *unit {
 	return &unit{statement: mineName, row: func(values [][]byte) {
-		key, m := int64(binary.BigEndian.Uint64(values[0])), shared
+		key, m := int64(binary.BigEndian.Uint64(values[0])), keyed.Shared
 		if values[1][0] != 0 {
-			m = exclusive
+			m = keyed.Exclusive
 		}
-		if has[key] != none {
+		if has[key] != keyed.None {
 			both[key] = true
 		}
 		has[key] = max(has[key], m)
@@ -223,6 +214,6 @@ func (s *Session) check(r *reply) error {
 		return nil
 	}
 	err := fmt.Errorf("%w (%v instead of %d)", errPooled, r.done, s.pid)
-	s.fail(err)
+	s.Fail(err)
 	return err
 }

@@ -1,4 +1,4 @@
-package advisory
+package keyed
 
 import (
 	"context"
@@ -93,6 +93,8 @@ func (c *Conn) acquisition(ctx context.Context, a driver.Attempt, wait bool) (*c
 		return nil, err
 	case a.Terms.Mode == driver.Permit:
 		return nil, driver.Permanent(fmt.Errorf("permits: %w", driver.ErrUnsupported))
+	case a.Terms.Mode == driver.Shared && c.table.cfg.NoShared:
+		return nil, driver.Permanent(fmt.Errorf("a shared lock: %w", driver.ErrUnsupported))
 	case a.Terms.MinHold != 0:
 		return nil, driver.Permanent(fmt.Errorf("a minimum hold: %w", driver.ErrUnsupported))
 	}

@@ -1,4 +1,4 @@
-package advisory
+package keyed
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // ErrKeyInUse: another name that the process uses has the same key.
-var ErrKeyInUse = errors.New("another name in use has the same advisory lock key: choose another name or namespace")
+var ErrKeyInUse = errors.New("another name in use has the same lock key: choose another name or namespace")
 
 // EndedError says that a lease ended because its session did. It matches
 // driver.ErrLeaseGone and its Cause.
@@ -25,14 +25,18 @@ var errClosed = errors.New("store connection closed")
 
 // Config says how a Table works.
 type Config struct {
-	// Namespace that names are hashed with.
-	Namespace string
+	// Key returns what the server knows a name by. Two names may have one key.
+	Key func(name string) string
+	// Show returns a key as people know it. Default: as it is.
+	Show func(key string) string
 	// Fences: they are drawn from the database. Otherwise grants are numbered in the
 	// process only.
 	Fences bool
+	// NoShared: the server lets nobody share a key.
+	NoShared bool
 	// Dial returns a new Session for clients with the TTL, after it has made sure
-	// that the lost ones have ended.
-	Dial func(ctx context.Context, ttl time.Duration, lost []Backend) (*Session, error)
+	// that the server does nothing for the lost ones any more.
+	Dial func(ctx context.Context, ttl time.Duration, lost []Session) (Session, error)
 }
 
 // Table is the locks of one process in one database, for any number of clients. It is
@@ -47,14 +51,14 @@ type Table struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	ttl     time.Duration // the longest of any client or lease there was
-	session *Session      // nil: there is none
+	session Session       // nil: there is none
 	dialing *dialing      // not nil: one is being made
-	lost    []Backend     // of sessions that may not have ended yet
+	lost    []Session     // that the server may not know to have ended
 	rows    map[string]*row
-	keys    map[int64]*row // the row that used the key last
-	ops     []*op          // not yet sent
-	flying  *batch         // what is under way; nil: nothing
-	careful int            // how many of them to send one by one
+	keys    map[string]*row // the row that used the key last
+	ops     []*op           // not yet sent
+	flying  *batch          // what is under way; nil: nothing
+	careful int             // how many of them to send one by one
 	leases  map[driver.ID]*lease
 	idle    time.Time           // since when there are no leases
 	causes  map[driver.ID]error // of the leases that ended with the last session
@@ -74,12 +78,15 @@ type Table struct {
 // dialing is one attempt to make a session, shared by all who wait for it.
 type dialing struct {
 	done    chan struct{}
-	session *Session
+	session Session
 	err     error
 }
 
 // New returns an empty Table without a session.
 func New(cfg Config) *Table {
+	if cfg.Show == nil {
+		cfg.Show = func(key string) string { return key }
+	}
 	t := &Table{cfg: cfg, signal: make(chan struct{}, 1), leases: map[driver.ID]*lease{}, ears: map[*ear]struct{}{}}
 	t.clear()
 	return t
@@ -87,7 +94,7 @@ func New(cfg Config) *Table {
 
 // clear forgets all rows.
 func (t *Table) clear() {
-	t.rows, t.keys, t.foreign, t.ops = map[string]*row{}, map[int64]*row{}, map[*row]struct{}{}, nil
+	t.rows, t.keys, t.foreign, t.ops = map[string]*row{}, map[string]*row{}, map[*row]struct{}{}, nil
 	t.flying, t.careful, t.most = nil, 0, keptRows
 }
 
@@ -121,7 +128,7 @@ func (t *Table) disconnect() {
 	s := t.session
 	if last {
 		t.stop()
-		t.drop(errGoBye)
+		t.drop(ErrClosed)
 		for _, c := range t.inbox.close() {
 			c.err = errClosed
 			t.complete(c)
@@ -158,7 +165,7 @@ func (t *Table) complete(c *call) {
 }
 
 // open returns the session, made if need be.
-func (t *Table) open(ctx context.Context) (*Session, error) {
+func (t *Table) open(ctx context.Context) (Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -187,7 +194,7 @@ func (t *Table) open(ctx context.Context) (*Session, error) {
 }
 
 // dial makes one attempt to make a session.
-func (t *Table) dial(ctx context.Context, d *dialing, ttl time.Duration, lost []Backend) {
+func (t *Table) dial(ctx context.Context, d *dialing, ttl time.Duration, lost []Session) {
 	s, err := t.cfg.Dial(ctx, ttl, lost)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -208,13 +215,13 @@ func (t *Table) dial(ctx context.Context, d *dialing, ttl time.Duration, lost []
 }
 
 // lose is called when the session has ended.
-func (t *Table) lose(s *Session) {
+func (t *Table) lose(s Session) {
 	cause := s.Cause()
-	s.wg.Wait()
+	s.Close()
 	t.mu.Lock()
 	defer t.unlock()
-	if cause != errGoBye { // the server may not know
-		t.lost = append(t.lost, s.Backend)
+	if !errors.Is(cause, ErrClosed) { // the server may not know
+		t.lost = append(t.lost, s)
 	}
 	if t.session == s {
 		t.drop(cause)
@@ -267,7 +274,8 @@ func (t *Table) newRow(name string) *row {
 	if len(t.rows) >= t.most {
 		t.sweep()
 	}
-	r := &row{key: Key(t.cfg.Namespace, name)}
+	key := t.cfg.Key(name)
+	r := &row{key: key, foreign: foreigner(key)}
 	r.lock.Name = name
 	t.rows[name] = r
 	return r

@@ -1,4 +1,4 @@
-package advisory
+package keyed
 
 import (
 	"context"
@@ -45,7 +45,10 @@ func (t *Table) createLease(ctx context.Context, l driver.Lease) (driver.Renewal
 	if err != nil {
 		return driver.Renewal{}, err
 	}
-	if err := t.visit(ctx, s, l.TTL); err != nil {
+	t.mu.Lock()
+	t.ttl = max(t.ttl, l.TTL)
+	t.mu.Unlock()
+	if err := s.Visit(ctx, l.TTL); err != nil {
 		return driver.Renewal{}, err
 	}
 	t.mu.Lock()
@@ -57,28 +60,6 @@ func (t *Table) createLease(ctx context.Context, l driver.Lease) (driver.Renewal
 		t.leases[l.ID] = &lease{Lease: l, over: make(chan struct{})}
 	}
 	return t.renewed(t.leases[l.ID]), nil
-}
-
-// visit asks the server whether the session is there, and makes both sides as patient as
-// the TTL needs.
-func (t *Table) visit(ctx context.Context, s *Session, ttl time.Duration) error {
-	var r reply
-	units := []*unit{stepsUnit([]step{whoami}, []int64{0}, 0, &r)}
-	if s.raise(ttl) {
-		units = append(units, patienceUnit(ttl))
-	}
-	t.mu.Lock()
-	t.ttl = max(t.ttl, ttl)
-	t.mu.Unlock()
-	if err := s.exchange(ctx, units...); err != nil {
-		return err
-	}
-	for _, u := range units {
-		if u.err != nil {
-			return u.err
-		}
-	}
-	return s.check(&r)
 }
 
 // renewed notes a renewal. t.mu is held.
@@ -93,7 +74,7 @@ func (t *Table) renewLease(ctx context.Context, id driver.ID) (driver.Renewal, e
 	if err != nil {
 		return driver.Renewal{}, err
 	}
-	if err := t.visit(ctx, s, l.TTL); err != nil {
+	if err := s.Visit(ctx, l.TTL); err != nil {
 		return driver.Renewal{}, err
 	}
 	t.mu.Lock()
@@ -105,7 +86,7 @@ func (t *Table) renewLease(ctx context.Context, id driver.ID) (driver.Renewal, e
 }
 
 // lookUp returns the lease and its session.
-func (t *Table) lookUp(id driver.ID) (*Session, *lease, error) {
+func (t *Table) lookUp(id driver.ID) (Session, *lease, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.lives(id) || t.session == nil {
@@ -152,7 +133,7 @@ func (t *Table) endLocked(id driver.ID, cause error, l *lease) {
 // The rows stay as they are.
 func (t *Table) free(id driver.ID) {
 	for _, r := range t.rows {
-		if r.held != none && r.op == nil && r.lock.Names(id) {
+		if r.held != None && r.op == nil && r.lock.Names(id) {
 			t.advance(r)
 		}
 	}
@@ -190,7 +171,7 @@ func (t *Table) tend() {
 		}
 	}
 	if s := t.session; s != nil && len(t.leases) == 0 && clock.Since(t.idle) > t.ttl {
-		t.drop(errGoBye)
+		t.drop(ErrClosed)
 		t.wg.Go(s.Close)
 	}
 }

@@ -1,14 +1,10 @@
-package advisory
+package keyed
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/backoff"
@@ -82,7 +78,7 @@ func (t *Table) turn() {
 	}
 }
 
-func (t *Table) current() *Session {
+func (t *Table) current() Session {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.session
@@ -117,44 +113,53 @@ func (t *Table) take() *batch {
 	return t.flying
 }
 
-// batch is what is asked for in one statement.
+// batch is what is asked for at a time.
 type batch struct {
-	session *Session
+	Batch
+	session Session
 	ops     []*op
-	reply   reply
 }
 
 // send sends a batch.
 func (t *Table) send(b *batch) {
-	steps, keys := make([]step, 1, 1+len(b.ops)), make([]int64, 1, 1+len(b.ops))
-	draw := 0
+	b.Steps, b.Keys = make([]Step, 0, len(b.ops)), make([]string, 0, len(b.ops))
 	for _, o := range b.ops {
-		draw += o.fences
+		if o.fences > 0 {
+			b.Fences += o.fences
+			b.Draws = append(b.Draws, o.index(len(b.Steps)))
+		}
 		if !o.none {
-			steps, keys = append(steps, o.step), append(keys, o.row.key)
+			b.add(o.step, o.row.key)
 		}
 		if o.shows {
-			steps, keys = append(steps, show), append(keys, o.row.key)
+			b.add(Show, o.row.key)
 		}
 	}
-	u := stepsUnit(steps, keys, draw, &b.reply)
-	b.session.send(&flight{units: []*unit{u}, over: func(ok bool) {
+	b.session.Do(&b.Batch, func(err error) {
 		switch {
-		case !ok: // the session has ended, and with it all rows
-		case u.err != nil || draw > 0 && b.reply.last == 0:
-			t.wg.Go(func() { t.recover(b, cmp.Or(u.err, errNoRow)) })
-		case b.session.check(&b.reply) == nil:
-			t.finish(b, nil, b.reply.last-uint64(draw)+1)
+		case b.session.Cause() != nil: // it has ended, and with it all rows
+		case err != nil:
+			t.wg.Go(func() { t.recover(b, err) })
+		default:
+			t.finish(b, nil)
 		}
-	}})
+	})
 }
 
-// errNoRow: the table of fences was emptied.
-var errNoRow = errors.New("the table of fences has no row")
+func (b *Batch) add(s Step, key string) { b.Steps, b.Keys = append(b.Steps, s), append(b.Keys, key) }
 
-// finish takes in the reply to a batch, and sends what it leads to. first is the first
-// of the fences drawn. err: the statement failed, and the keys are as recover found them.
-func (t *Table) finish(b *batch, err error, first uint64) {
+// index returns the index of the step that decides whether fences are needed, if it is
+// the next; -1: none does.
+func (o *op) index(next int) int {
+	if o.none {
+		return -1
+	}
+	return next
+}
+
+// finish takes in the reply to a batch, and sends what it leads to. err: it failed, and the
+// keys are as recover found them.
+func (t *Table) finish(b *batch, err error) {
 	t.mu.Lock()
 	defer t.poke()
 	defer t.unlock()
@@ -162,7 +167,7 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 		return
 	}
 	t.flying = nil
-	results := b.reply.done
+	results, first := b.Done, b.First
 	for _, o := range b.ops {
 		r := o.row
 		r.op = nil
@@ -171,12 +176,12 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 			o.call.err = err
 		case err == nil:
 			if !o.none {
-				results = results[1:]
 				o.apply(results[0])
+				results = results[1:]
 			}
 			if o.shows {
+				r.waits = results[0]
 				results = results[1:]
-				r.waits = results[0] == 1
 			}
 			o.keep(first)
 			first += uint64(o.fences)
@@ -186,22 +191,21 @@ func (t *Table) finish(b *batch, err error, first uint64) {
 }
 
 // raises reports whether the op asks for more of a key, and lowers, for less.
-func (o *op) raises() bool { return !o.none && o.step <= upgrade }
-func (o *op) lowers() bool { return !o.none && o.step > upgrade && o.step < unguarded }
+func (o *op) raises() bool { return !o.none && o.step <= Upgrade }
+func (o *op) lowers() bool { return !o.none && o.step > Upgrade && o.step < Unguarded }
 
 // apply notes what has become of the key.
-func (o *op) apply(result int32) {
+func (o *op) apply(yes bool) {
 	switch {
-	case o.step == unguarded:
-		o.row.guarded = result != 1
-		o.call.refused = result != 1
-	case o.step == wanted:
+	case o.step == Unguarded:
+		o.row.guarded, o.call.refused = !yes, !yes
+	case o.step == Wanted:
 		o.row.turn = clock.Recent()
-		o.row.yield, o.call.refused = result == 1, result == 1
-		o.row.leaving = result == 1 && o.row.held != none
-	case o.step == hide:
+		o.row.yield, o.call.refused = yes, yes
+		o.row.leaving = yes && o.row.held != None
+	case o.step == Hide:
 		o.row.waits = false
-	case o.raises() && result != 1:
+	case o.raises() && !yes:
 		o.call.refused = true
 	default:
 		o.row.have(o.target)
@@ -209,18 +213,18 @@ func (o *op) apply(result int32) {
 }
 
 // have notes what the session has of the key.
-func (r *row) have(m mode) {
+func (r *row) have(m Mode) {
 	switch now := clock.Recent(); {
-	case m == none && r.held != none:
+	case m == None && r.held != None:
 		r.freed = now
-	case m != none && r.held == none && now.Sub(r.freed) > MaxPoll:
+	case m != None && r.held == None && now.Sub(r.freed) > MaxPoll:
 		r.turn = now
 	}
-	r.held, r.leaving = m, r.leaving && m != none
-	if m != exclusive {
+	r.held, r.leaving = m, r.leaving && m != None
+	if m != Exclusive {
 		r.next, r.end = 0, 0
 	}
-	r.guarded = r.guarded && m != none
+	r.guarded = r.guarded && m != None
 }
 
 // keep notes the fences drawn for o, if the session has the key.
@@ -233,9 +237,16 @@ func (o *op) keep(first uint64) {
 // recover finds out what a statement that failed has left behind: it may have taken keys
 // before it failed.
 func (t *Table) recover(b *batch, failure error) {
-	s, has := b.session, map[int64]mode{}
-	if err := s.tidy(b.ops, has); err != nil {
-		s.fail(fmt.Errorf("the server does not tell which keys are held: %w", err))
+	s := b.session
+	var hide []string
+	for _, o := range b.ops {
+		if o.shows || o.step == Hide || o.row.waits {
+			hide = append(hide, o.row.key)
+		}
+	}
+	has, err := s.Tidy(b.Keys, hide)
+	if err != nil {
+		s.Fail(fmt.Errorf("the server does not tell which keys are held: %w", err))
 		return
 	}
 	t.mu.Lock()
@@ -244,60 +255,16 @@ func (t *Table) recover(b *batch, failure error) {
 		if !o.none {
 			o.row.have(has[o.row.key])
 			o.row.waits = false
-			o.row.guarded = o.row.held != none // nobody knows whether it looked for one
+			o.row.guarded = o.row.held != None // nobody knows whether it looked for one
 		}
 		o.row.next, o.row.end = 0, 0
 	}
 	t.mu.Unlock()
 	if o := b.ops[0]; len(b.ops) == 1 && o.lowers() && has[o.row.key] > o.target {
-		s.fail(fmt.Errorf("a key cannot be given back: %w", failure))
+		s.Fail(fmt.Errorf("a key cannot be given back: %w", failure))
 		return
 	}
-	t.finish(b, classify(failure), 0)
-}
-
-// tidy finds out which keys the session has. One that it has in both modes it gets back to
-// shared; that it waits for any of the keys it does not show any more.
-func (s *Session) tidy(ops []*op, has map[int64]mode) error {
-	both := map[int64]bool{}
-	mine := mineUnit(has, both)
-	if err := s.exchange(context.Background(), mine); err != nil || mine.err != nil {
-		return cmp.Or(err, mine.err)
-	}
-	steps, keys := []step{whoami}, []int64{0}
-	for key := range both {
-		steps, keys = append(steps, unlockExclusive), append(keys, key)
-		has[key] = shared
-	}
-	for _, o := range ops {
-		if o.shows || o.step == hide || o.row.waits {
-			steps, keys = append(steps, hide), append(keys, o.row.key)
-		}
-	}
-	clean := stepsUnit(steps, keys, 0, new(reply))
-	err := s.exchange(context.Background(), clean)
-	return cmp.Or(err, clean.err)
-}
-
-// codeFull is the SQLSTATE of a server that has no room for another lock.
-const codeFull = "53200"
-
-// errFull explains it.
-var errFull = errors.New("the server's lock table is full: hold fewer locks, or raise max_locks_per_transaction")
-
-// classify marks the errors that waiting does not cure.
-func classify(err error) error {
-	var reply *pgconn.PgError
-	if !errors.As(err, &reply) {
-		return err
-	}
-	switch {
-	case reply.Code == codeFull:
-		return driver.Permanent(fmt.Errorf("%w: %w", errFull, err))
-	case reply.Code[:2] == "42":
-		return driver.Permanent(err)
-	}
-	return err
+	t.finish(b, failure)
 }
 
 // tendEvery is how often leases are looked at.

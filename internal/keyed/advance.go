@@ -1,4 +1,4 @@
-package advisory
+package keyed
 
 import (
 	"fmt"
@@ -12,10 +12,10 @@ import (
 // op is what a row asks the server for.
 type op struct {
 	row    *row
-	step   step
+	step   Step
 	none   bool // it asks for fences only
 	shows  bool // it shows that the session waits, too
-	target mode // what the session has of the key if the step succeeds
+	target Mode // what the session has of the key if the step succeeds
 	fences int  // how many to draw
 	call   *call
 }
@@ -77,9 +77,9 @@ func (t *Table) attempt(r *row, c *call) *op {
 	case len(fresh) > 0 && need > r.held:
 		return &op{row: r, call: c, step: raise(r.held, need), target: need, fences: t.draws(&after, len(fresh), need), shows: c.kind == poll && !r.waits}
 	case len(fresh) > 0 && r.turnOver():
-		return &op{row: r, call: c, step: wanted, target: r.held}
+		return &op{row: r, call: c, step: Wanted, target: r.held}
 	case len(fresh) > 0 && r.guarded && len(r.lock.Members) == 0:
-		return &op{row: r, call: c, step: unguarded, target: r.held}
+		return &op{row: r, call: c, step: Unguarded, target: r.held}
 	case len(fresh) > 0 && t.cfg.Fences && r.drawn() < len(fresh):
 		return &op{row: r, call: c, none: true, target: r.held, fences: t.draws(&after, len(fresh), need)}
 	}
@@ -91,15 +91,15 @@ func (t *Table) attempt(r *row, c *call) *op {
 // not.
 func (t *Table) ask(r *row, c *call) *op {
 	l := &r.lock
-	if c.kind != acquire || c.refused || r.held != none || l.Held() || len(l.Queue) > 0 {
+	if c.kind != acquire || c.refused || r.held != None || l.Held() || len(l.Queue) > 0 {
 		return nil
 	}
 	if r.turnOver() {
-		return &op{row: r, call: c, step: wanted}
+		return &op{row: r, call: c, step: Wanted}
 	}
-	o := &op{row: r, call: c, step: tryExclusive, target: exclusive}
+	o := &op{row: r, call: c, step: TryExclusive, target: Exclusive}
 	if c.attempt.Terms.Mode == driver.Shared {
-		o.step, o.target = tryShared, shared
+		o.step, o.target = TryShared, Shared
 	}
 	if t.cfg.Fences {
 		o.fences = 1
@@ -117,7 +117,7 @@ func (t *Table) admit(r *row, c *call) error {
 	}
 	if other := t.keys[r.key]; other != r {
 		if other != nil && other.busy() {
-			return driver.Permanent(fmt.Errorf("%w (%d)", ErrKeyInUse, r.key))
+			return driver.Permanent(fmt.Errorf("%w (%s)", ErrKeyInUse, t.cfg.Show(r.key)))
 		}
 		t.keys[r.key] = r
 	}
@@ -137,11 +137,11 @@ func (t *Table) nextFence(r *row) uint64 {
 }
 
 // draws returns how many fences to draw.
-func (t *Table) draws(after *driver.Lock, fresh int, need mode) int {
+func (t *Table) draws(after *driver.Lock, fresh int, need Mode) int {
 	switch {
 	case !t.cfg.Fences:
 		return 0
-	case need == exclusive && len(after.Queue) > 0:
+	case need == Exclusive && len(after.Queue) > 0:
 		return fresh + ahead
 	default:
 		return fresh
@@ -156,7 +156,7 @@ func (t *Table) commit(r *row, c *call, after driver.Lock, fresh []driver.Grant,
 		t.count = max(t.count, after.Fence)
 	}
 	c.lock, c.committed = after, true
-	if after.Holder == r.foreign() && len(after.Queue) == 0 {
+	if after.Holder == r.foreign && len(after.Queue) == 0 {
 		after.Holder = driver.Place{}
 	}
 	r.lock = after
@@ -201,15 +201,15 @@ func (t *Table) settle(r *row, c *call) *op {
 	case t.session == nil:
 		return nil
 	case need >= r.held && r.waits && !r.isForeign():
-		return &op{row: r, call: c, step: hide, target: r.held}
+		return &op{row: r, call: c, step: Hide, target: r.held}
 	case need >= r.held:
 		return nil
-	case need == shared:
-		return &op{row: r, call: c, step: downgrade, target: shared}
-	case r.held == shared:
-		return &op{row: r, call: c, step: unlockShared, target: none}
+	case need == Shared:
+		return &op{row: r, call: c, step: Downgrade, target: Shared}
+	case r.held == Shared:
+		return &op{row: r, call: c, step: UnlockShared, target: None}
 	default:
-		return &op{row: r, call: c, step: unlockExclusive, target: none}
+		return &op{row: r, call: c, step: UnlockExclusive, target: None}
 	}
 }
 
@@ -220,18 +220,18 @@ const turnTime = 100 * time.Millisecond
 // others have it, if any wait.
 func (r *row) turnOver() bool {
 	now := clock.Recent()
-	return !r.turn.IsZero() && now.Sub(r.turn) > turnTime && (r.held != none || now.Sub(r.freed) <= MaxPoll)
+	return !r.turn.IsZero() && now.Sub(r.turn) > turnTime && (r.held != None || now.Sub(r.freed) <= MaxPoll)
 }
 
 // raise returns the step from what is held of a key to more.
-func raise(held, need mode) step {
+func raise(held, need Mode) Step {
 	switch {
-	case held == shared:
-		return upgrade
-	case need == shared:
-		return tryShared
+	case held == Shared:
+		return Upgrade
+	case need == Shared:
+		return TryShared
 	default:
-		return tryExclusive
+		return TryExclusive
 	}
 }
 
@@ -239,18 +239,18 @@ func raise(held, need mode) step {
 //
 // The dead need none: nobody who may still act holds the lock then. But where somebody
 // who lives waits behind them, who will take over, the session keeps what it has.
-func (t *Table) need(r *row, l *driver.Lock) mode {
+func (t *Table) need(r *row, l *driver.Lock) Mode {
 	switch {
-	case !l.Held() || l.Holder == r.foreign():
-		return none
+	case !l.Held() || l.Holder == r.foreign:
+		return None
 	case t.lives(l.Holder.Lease):
-		return exclusive
+		return Exclusive
 	case slices.ContainsFunc(l.Members, func(g driver.Grant) bool { return t.lives(g.Lease) }):
-		return shared
+		return Shared
 	case t.awaited(l):
 		return r.held
 	default:
-		return none
+		return None
 	}
 }
 

@@ -1,8 +1,8 @@
-package advisory
+package keyed
 
 import (
 	"context"
-	"encoding/binary"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -10,22 +10,16 @@ import (
 	"github.com/leaseholdgo/leasehold/internal/machine"
 )
 
-// mode is what the session has of a key.
-type mode int8
-
-const (
-	none mode = iota
-	shared
-	exclusive
-)
-
 // row is a name: what the process knows of it. Table.mu guards it.
 type row struct {
-	lock  driver.Lock
-	key   int64
-	held  mode
-	calls []*call // not yet made, in the order in which they came
-	op    *op     // what the first of them, or the row, has asked the server for
+	lock driver.Lock
+	// foreign stands in the row as its holder where another session has the key. It stands
+	// alone there, so nobody in the process is granted the lock beside it.
+	foreign driver.Place
+	key     string
+	held    Mode
+	calls   []*call // not yet made, in the order in which they came
+	op      *op     // what the first of them, or the row, has asked the server for
 
 	// guarded: a holder was guarded since the key was taken, and the guard may be in
 	// progress.
@@ -49,22 +43,24 @@ type row struct {
 	pause time.Duration // foreign: between the last time and that
 }
 
-// foreign is the holder of a row whose key another session has. It stands alone in
-// the row, so nobody in the process is granted the lock beside it.
-func (r *row) foreign() driver.Place { return foreigner(r.key) }
-
-func foreigner(key int64) driver.Place {
+// foreigner returns the holder of a row whose key another session has.
+func foreigner(key string) driver.Place {
 	var id driver.ID
-	copy(id[:], "session:")
-	binary.BigEndian.PutUint64(id[8:], uint64(key))
+	n := copy(id[:], "session:")
+	if len(key) == len(id)-n {
+		copy(id[n:], key)
+	} else {
+		hash := sha256.Sum256([]byte(key))
+		copy(id[n:], hash[:])
+	}
 	return driver.Place{Lease: id, Ticket: id}
 }
 
-func (r *row) isForeign() bool { return r.lock.Holder == r.foreign() }
+func (r *row) isForeign() bool { return r.lock.Holder == r.foreign }
 
 // busy reports whether the process uses the name.
 func (r *row) busy() bool {
-	return r.lock.Held() || len(r.lock.Queue) > 0 || r.held != none || len(r.calls) > 0 || r.op != nil
+	return r.lock.Held() || len(r.lock.Queue) > 0 || r.held != None || len(r.calls) > 0 || r.op != nil
 }
 
 // shown reports whether the row is one that others may read.
@@ -126,7 +122,7 @@ func (c *call) apply(r *row, l *driver.Lock, now time.Time) {
 			c.err = driver.ErrNotHeld
 		}
 	case poll:
-		_, c.changed = machine.Release(l, r.foreign(), now)
+		_, c.changed = machine.Release(l, r.foreign, now)
 	}
 }
 
@@ -134,7 +130,7 @@ func (c *call) apply(r *row, l *driver.Lock, now time.Time) {
 // need: nobody in the process is granted the lock.
 func (c *call) withoutKey(r *row) driver.Lock {
 	after := r.lock
-	after.Holder, after.Mark, after.Since = r.foreign(), nil, time.Time{}
+	after.Holder, after.Mark, after.Since = r.foreign, nil, time.Time{}
 	if c.kind != poll {
 		outcome := c.outcome // of one who may have been replaced just now
 		c.apply(r, &after, time.Time{})

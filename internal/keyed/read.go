@@ -1,13 +1,9 @@
-package advisory
+package keyed
 
 import (
 	"context"
-	"encoding/binary"
-	"fmt"
-	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/clock"
@@ -24,7 +20,7 @@ func (t *Table) view(ctx context.Context, q driver.Query) (driver.View, error) {
 	if err != nil {
 		return driver.View{}, err
 	}
-	others, err := s.others(ctx, unknown)
+	others, err := s.Others(ctx, unknown)
 	if err != nil {
 		return driver.View{}, err
 	}
@@ -33,7 +29,7 @@ func (t *Table) view(ctx context.Context, q driver.Query) (driver.View, error) {
 }
 
 // own reads the rows of the process. unknown are the keys that are not its own.
-func (t *Table) own(q driver.Query) (v driver.View, unknown []int64) {
+func (t *Table) own(q driver.Query) (v driver.View, unknown []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v = driver.View{Epoch: epoch, Leases: map[driver.ID]driver.LeaseState{}}
@@ -41,13 +37,13 @@ func (t *Table) own(q driver.Query) (v driver.View, unknown []int64) {
 		r := t.rows[name]
 		if r == nil || !r.shown() {
 			if len(q.Names) > 0 {
-				unknown = append(unknown, Key(t.cfg.Namespace, name))
+				unknown = append(unknown, t.cfg.Key(name))
 			}
 			continue
 		}
 		if r.isForeign() {
 			unknown = append(unknown, r.key)
-			v.Leases[r.lock.Holder.Lease] = someone(r.key)
+			v.Leases[r.lock.Holder.Lease] = someone(r.foreign)
 		} else if !r.lock.Held() && len(q.Names) > 0 {
 			unknown = append(unknown, r.key)
 		}
@@ -86,16 +82,17 @@ func (t *Table) match(q driver.Query) []string {
 }
 
 // merge adds to the view the sessions that hold what the process does not.
-func (t *Table) merge(v *driver.View, q driver.Query, others []other) {
+func (t *Table) merge(v *driver.View, q driver.Query, others []Other) {
 	for _, o := range others {
-		place := foreigner(o.key)
-		if _, seen := v.Leases[place.Lease]; !seen || v.Leases[place.Lease].Owner == someone(o.key).Owner {
-			v.Leases[place.Lease] = o.state
+		place := foreigner(o.Key)
+		if l, seen := v.Leases[place.Lease]; !seen || l.Owner == Someone().Owner {
+			o.State.ID = place.Lease
+			v.Leases[place.Lease] = o.State
 		}
-		i := slices.IndexFunc(v.Locks, func(l driver.Lock) bool { return Key(t.cfg.Namespace, l.Name) == o.key })
+		i := slices.IndexFunc(v.Locks, func(l driver.Lock) bool { return t.cfg.Key(l.Name) == o.Key })
 		switch {
 		case i < 0:
-			n := slices.IndexFunc(q.Names, func(name string) bool { return Key(t.cfg.Namespace, name) == o.key })
+			n := slices.IndexFunc(q.Names, func(name string) bool { return t.cfg.Key(name) == o.Key })
 			if n >= 0 {
 				v.Locks = append(v.Locks, o.lock(q.Names[n]))
 			}
@@ -107,51 +104,21 @@ func (t *Table) merge(v *driver.View, q driver.Query, others []other) {
 	}
 }
 
-// other is another session that has a key.
-type other struct {
-	key       int64
-	exclusive bool
-	state     driver.LeaseState
-}
-
 // lock returns the row of a name that only the other session holds. Its fence is not
 // known.
-func (o other) lock(name string) driver.Lock {
+func (o Other) lock(name string) driver.Lock {
 	l := driver.Lock{Name: name}
-	if p := foreigner(o.key); o.exclusive {
-		l.Holder = p
-	} else {
+	if p := foreigner(o.Key); o.Shared {
 		l.Members = []driver.Grant{{Place: p}}
+	} else {
+		l.Holder = p
 	}
 	return l
 }
 
 // someone is the lease of a session of which nothing else is known.
-func someone(key int64) driver.LeaseState {
-	return driver.LeaseState{
-		Lease: driver.Lease{ID: foreigner(key).Lease, TTL: time.Minute, Owner: "another session"},
-		Beat:  1, Liveness: driver.Alive,
-	}
-}
-
-// others looks which other sessions have the keys.
-func (s *Session) others(ctx context.Context, keys []int64) ([]other, error) {
-	var found []other
-	u := &unit{statement: othersName, params: [][]byte{int8Array(keys)}, row: func(values [][]byte) {
-		found = append(found, readOther(values))
-	}}
-	if err := s.exchange(ctx, u); err != nil {
-		return nil, err
-	}
-	return found, u.err
-}
-
-func readOther(values [][]byte) other {
-	o := other{key: int64(binary.BigEndian.Uint64(values[0])), exclusive: values[1][0] != 0}
-	o.state = someone(o.key)
-	app := string(values[3])
-	o.state.Owner = strings.TrimSpace(fmt.Sprintf("%s (server process %d)", app, binary.BigEndian.Uint32(values[2])))
-	o.state.Info = driver.Info{Host: string(values[4]), App: app}
-	o.state.Age = time.Duration(math.Float64frombits(binary.BigEndian.Uint64(values[5])) * float64(time.Second))
-	return o
+func someone(p driver.Place) driver.LeaseState {
+	l := Someone()
+	l.ID = p.Lease
+	return l
 }
