@@ -9,7 +9,7 @@ QUICK = $$(go list ./... | grep -v -e /internal/pg -e /internal/mariadb) ./inter
 SHIPPED := ./... ./sqlite/... ./postgres/... ./mysql/... ./cmd/leasehold/...
 UNOPTIMISED := -gcflags='all=-N -l'
 
-.PHONY: help check format vet tidy cross docs quick test test-go1.25 test-matrix faults faults-long faults-smoke bench bench-quick build clean
+.PHONY: help check format vet tidy cross docs quick test test-go1.25 test-matrix faults faults-long faults-smoke bench bench-quick release check-install build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,12 @@ bench: ## every measure, in a quarter of an hour: docs/benchmarks.md and its plo
 
 bench-quick: ## the measures in a minute, as JSON
 	go run ./bench -quick -json
+
+release: ## .tmp/release: what is committed as VERSION=v1.2.3, ready to be tagged, and a module proxy of it
+	go run ./internal/test/release $(VERSION) .tmp/release
+
+check-install: ## users can go get and go install what is committed
+	scripts/check-install
 
 build: ## bin/leasehold
 	go build -o bin/leasehold ./cmd/leasehold
