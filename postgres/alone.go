@@ -74,7 +74,7 @@ func (t *turn) grant(ctx context.Context, a driver.Attempt) (driver.Reply, error
 	reply := driver.Reply{Lock: driver.Lock{Name: a.Name, Holder: a.Place()}, Epoch: uint64(s.epoch)}
 	found, err := s.once(ctx, t.sql.grant, func(row [][]byte) {
 		reply.Lock.Fence, reply.Lock.Since = number(row[0]), instant(row[1])
-	}, []byte(a.Name), a.Lease[:], a.Ticket[:], bigint(s.epoch), text(s.timeline))
+	}, a.Name, a.Lease, a.Ticket, s.epoch, s.timeline)
 	if !found {
 		return driver.Reply{}, err
 	}
@@ -200,7 +200,7 @@ const calm = 8
 func (t *turn) leave(ctx context.Context, a driver.Attempt) (bool, error) {
 	mayLose, sent := t.mayLose(), clock.Now()
 	found, err := t.session.once(ctx, t.sql.leave, func([][]byte) {},
-		[]byte(a.Name), a.Lease[:], a.Ticket[:], boolean(mayLose))
+		a.Name, a.Lease, a.Ticket, mayLose)
 	if found {
 		t.freed(a, mayLose, sent)
 	} else {
@@ -216,7 +216,7 @@ func (t *turn) pass(ctx context.Context, a driver.Attempt) (bool, error) {
 	found, err := s.once(ctx, t.sql.pass, func(row [][]byte) {
 		next.lease, next.ticket = optionalID(row[0]), optionalID(row[1])
 		next.fence, told = int64(number(row[2])), row[3][0] != 0
-	}, []byte(a.Name), a.Lease[:], a.Ticket[:], bigint(s.epoch), text(s.timeline), boolean(mayLose))
+	}, a.Name, a.Lease, a.Ticket, s.epoch, s.timeline, mayLose)
 	if found && next.lease == nil {
 		t.freed(a, mayLose, sent)
 		return true, nil
@@ -233,7 +233,10 @@ func (t *turn) pass(ctx context.Context, a driver.Attempt) (bool, error) {
 }
 
 // mayLose reports whether a release that frees its lock need not wait for the disk.
-func (t *turn) mayLose() bool { return !t.sure && t.conn.unflushed.room() }
+func (t *turn) mayLose() bool {
+	// A crash ends no session whose process is lent, so nothing would tell of it.
+	return !t.sure && t.session.lent == nil && t.conn.unflushed.room()
+}
 
 // freed notes a release that was asked for at the instant sent, and left the lock free.
 func (t *turn) freed(a driver.Attempt, mayLose bool, sent time.Time) {

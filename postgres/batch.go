@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/leaseholdgo/leasehold/driver"
 )
@@ -58,11 +57,6 @@ func (t *turn) know(ctx context.Context) error {
 	m, err := t.session.readMeta(ctx, t.sql)
 	t.session.belongs(m.epoch, err == nil && m.same)
 	return err
-}
-
-func refused(err error) bool {
-	_, ok := asType[*pgconn.PgError](err)
-	return ok
 }
 
 // giveUp ends calls that batches have left out: the first acquisition is asked for alone,

@@ -101,7 +101,7 @@ func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (
 	if err := r.check(); err != nil {
 		return r.reply, err
 	}
-	return r.replied(ctx, c.calls.Do(ctx, r))
+	return c.replied(ctx, r, c.calls.Do(ctx, r))
 }
 
 // StartAcquire implements driver.Starter.
@@ -111,7 +111,7 @@ func (c *conn) StartAcquire(ctx context.Context, attempt driver.Attempt, wait bo
 		go done(r.reply, err)
 		return
 	}
-	c.calls.Start(ctx, r, func(err error) { done(r.replied(ctx, err)) })
+	c.calls.Start(ctx, r, func(err error) { done(c.replied(ctx, r, err)) })
 }
 
 // Release implements driver.Conn. One round trip for a holder whose row nobody else
@@ -119,12 +119,14 @@ func (c *conn) StartAcquire(ctx context.Context, attempt driver.Attempt, wait bo
 // waits for the first time in many releases. Busy also stands for a row that another
 // transaction keeps locked.
 func (c *conn) Release(ctx context.Context, attempt driver.Attempt) (driver.Outcome, error) {
+	c.waits.forget(attempt)
 	r := &call{Attempt: attempt, release: true}
 	return r.ended(ctx, c.calls.Do(ctx, r))
 }
 
 // StartRelease implements driver.Starter.
 func (c *conn) StartRelease(ctx context.Context, attempt driver.Attempt, done func(driver.Outcome, error)) {
+	c.waits.forget(attempt)
 	r := &call{Attempt: attempt, release: true}
 	c.calls.Start(ctx, r, func(err error) { done(r.ended(ctx, err)) })
 }
@@ -138,12 +140,15 @@ func (r *call) check() error {
 }
 
 // replied returns the result of an acquisition; notMade is the queue's error.
-func (r *call) replied(ctx context.Context, notMade error) (driver.Reply, error) {
+func (c *conn) replied(ctx context.Context, r *call, notMade error) (driver.Reply, error) {
 	switch {
 	case notMade != nil: // and the request is not ours to look at
 		return driver.Reply{}, ctxError(ctx)
 	case r.err != nil:
 		return driver.Reply{}, r.err
+	}
+	if r.reply.Lock.Ahead(r.Place()) >= 0 {
+		c.waits.expect(r.Attempt)
 	}
 	return r.reply, nil
 }

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/coalesce"
 	"github.com/leaseholdgo/leasehold/internal/liveness"
@@ -30,6 +28,7 @@ type conn struct {
 
 	calls     *coalesce.Queue[*call]
 	unflushed unflushed
+	waits     *queued
 
 	// They are guarded by the turn of command.
 	quick  names          // that our last release has left free
@@ -47,15 +46,17 @@ var (
 	_ driver.Starter  = (*conn)(nil)
 )
 
-func newConn(pool *pgxpool.Config, cfg Config, settings driver.Settings) *conn {
-	d := newDialer(pool, settings.TTL)
+func newConn(from source, cfg Config, settings driver.Settings) *conn {
+	d := newDialer(from.pool, settings.TTL)
 	told := newStatements(cfg)
+	d.db, d.sql = from.db, told
 	c := &conn{
 		cfg: cfg, ttl: settings.TTL, tolerance: settings.Tolerance, dialer: d,
 		told: told, blind: told.blind(),
 		command:   newLink(d, true),
 		keepalive: newLink(d, false),
 		listen:    newLink(d, false),
+		waits:     newQueued(),
 		quick:     names{}, calm: map[string]int{}, hot: names{}, locked: names{},
 	}
 	c.calls = c.newCalls()

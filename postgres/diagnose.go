@@ -38,7 +38,14 @@ func (s *Store) diagnose(ctx context.Context, span time.Duration) ([]driver.Find
 	if err := s.cfg.validate(); err != nil {
 		return nil, err
 	}
-	x := &examination{cfg: s.cfg, dialer: newDialer(s.pool, migrateTTL), span: span}
+	from, err := s.source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if from.pool == nil {
+		return nil, driver.Permanent(fmt.Errorf("the diagnosis: %w: it needs a connection of pgx's", driver.ErrUnsupported))
+	}
+	x := &examination{cfg: s.cfg, dialer: newDialer(from.pool, migrateTTL), span: span}
 	defer x.close()
 	if err := x.contact(ctx); err != nil {
 		return nil, classify(refusedSetting(err))

@@ -43,12 +43,12 @@ func (x *examination) pooler(ctx context.Context) (driver.Finding, error) {
 	case err != nil:
 		return driver.Finding{}, err
 	}
-	x.shared = len(served[0]) != 1 || len(served[1]) != 1 || served[0][0] == served[1][0]
+	x.shared = lending(served)
 	switch {
 	case x.shared:
-		return diagnosis.Problem(direct,
+		return diagnosis.Warning("for quicker hand-overs, and for locks of a session, "+direct,
 			"a pooler in transaction mode is in between: connections take turns on the server's processes, "+
-				"so that session settings and notifications would reach others"), nil
+				"so locks are handed over by polling, and each statement makes its settings anew"), nil
 	case served[0][0] != x.conn.PgConn().PID():
 		return diagnosis.OK("something is in between, and it keeps a server process for each connection (session mode)"), nil
 	}
@@ -68,12 +68,17 @@ func refusedSetting(err error) error {
 		"take the setting out, or name it in the pooler's ignore_startup_parameters: %w", err))
 }
 
+// lending reports whether the two connections of servedBy share server processes.
+func lending(served [2][]uint32) bool {
+	return len(served[0]) != 1 || len(served[1]) != 1 || served[0][0] == served[1][0]
+}
+
 // servedBy returns, for each of the two connections, the server processes that
 // answered it.
 func servedBy(ctx context.Context, conns ...*pgx.Conn) (served [2][]uint32, err error) {
 	for _, i := range turns {
 		var pid uint32
-		if err := conns[i].QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+		if err := conns[i].QueryRow(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeExec).Scan(&pid); err != nil {
 			return served, err
 		}
 		if !slices.Contains(served[i], pid) {

@@ -39,7 +39,7 @@ func TestHazard35_DiagnoseAPooler(t *testing.T) {
 				keepBusy(t, p.URL())
 			}
 			found := examine(t, New(poolAt(t, p.URL()), Config{Schema: testSchema(t)}))
-			found.want(t, "pooler", driver.LevelProblem, "transaction mode", "connect to the server itself", "session mode")
+			found.want(t, "pooler", driver.LevelWarning, "transaction mode", "by polling", "connect to the server itself", "session mode")
 			found.wantNone(t, "connection", "notifications", "commit latency") // they would change settings of others
 		})
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -19,8 +20,12 @@ import (
 
 // dialer makes sessions of one Conn, with the settings of the caller's pool.
 type dialer struct {
-	pool *pgxpool.Config
+	pool *pgxpool.Config // nil: connections are those of db
+	db   *sql.DB
 	ttl  time.Duration
+	sql  *statements // of what has no other place to have them from
+
+	lending atomic.Bool // a pooler was seen to lend server processes
 
 	ctx  context.Context // ends with the Conn
 	stop context.CancelCauseFunc
@@ -50,6 +55,9 @@ func (d *dialer) start(done chan<- dialled) {
 }
 
 func (d *dialer) dial(ctx context.Context) (*session, error) {
+	if d.db != nil {
+		return d.lend(ctx)
+	}
 	s := &session{unsure: new(atomic.Bool)}
 	cfg := d.pool.Copy().ConnConfig
 	if d.pool.BeforeConnect != nil {
@@ -123,12 +131,15 @@ const codeWarning = "01000"
 
 // setUpSQL makes the settings that safety needs, for this session only, and asks
 // what we must know, in one round trip. The first statements come one by one: a
-// statement timeout of the server's may be too short for a longer one.
+// statement timeout of the server's may be too short for a longer one. Each is for one
+// server process, and does nothing on any other: behind a pooler they might be somebody
+// else's settings.
 //
 // The planner settings: tables begin empty and grow, and a plan made for a
 // small table must not scan a large one: every row is found by its key. (Compilation
 // would be tried for the cost that stands for "disabled".)
-const setUpSQL = `SET statement_timeout = %[1]d; SET lock_timeout = %[2]d;
+const setUpSQL = `SELECT pg_catalog.set_config('statement_timeout', '%[1]d', false) WHERE pg_catalog.pg_backend_pid() = %[3]d;
+SELECT pg_catalog.set_config('lock_timeout', '%[2]d', false) WHERE pg_catalog.pg_backend_pid() = %[3]d;
 SELECT
 	pg_catalog.set_config('idle_in_transaction_session_timeout', '%[1]d', false),
 	(SELECT count(pg_catalog.set_config(s.name, '0', false)) FROM pg_catalog.pg_settings AS s
@@ -147,7 +158,8 @@ SELECT
 	pg_catalog.set_config('jit', 'off', false),
 	pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false),
 	pg_catalog.set_config('application_name', pg_catalog.left(pg_catalog.concat_ws(' ',
-		nullif(pg_catalog.current_setting('application_name'), ''), 'leasehold'), 63), false);
+		nullif(pg_catalog.current_setting('application_name'), ''), 'leasehold'), 63), false)
+WHERE pg_catalog.pg_backend_pid() = %[3]d;
 SELECT pg_catalog.pg_backend_pid(), extract(epoch FROM a.backend_start),
 	pg_catalog.current_setting('server_encoding'),
 	pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only'),
@@ -155,24 +167,55 @@ SELECT pg_catalog.pg_backend_pid(), extract(epoch FROM a.backend_start),
 FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_catalog.pg_backend_pid()`
 
 func (d *dialer) setUp(ctx context.Context, s *session) error {
-	sql := fmt.Sprintf(setUpSQL, d.statementTimeout().Milliseconds(), d.lockTimeout().Milliseconds())
-	results, err := s.PgConn().Exec(ctx, sql).ReadAll()
+	process := s.PgConn().PID()
+	row, err := d.setUpFor(ctx, s, process)
 	if err != nil {
 		return err
 	}
-	last := results[len(results)-1]
-	if len(last.Rows) != 1 {
-		return errors.New("the server does not show our own session")
+	if pid := string(row[0]); pid != fmt.Sprint(process) { // a pooler is in between
+		process, own := d.own(ctx, s)
+		if !own {
+			s.lent = &lent{wire: pgxWire{s}}
+			return d.setUpLent(ctx, s)
+		}
+		if row, err = d.setUpFor(ctx, s, process); err != nil {
+			return err
+		}
+		if string(row[0]) != fmt.Sprint(process) {
+			return errMoved
+		}
 	}
-	row := last.Rows[0]
-	if encoding := string(row[2]); encoding != "UTF8" {
-		return driver.Permanent(fmt.Errorf("the database's encoding is %s: names need UTF8", encoding))
-	}
-	if string(row[3]) == "t" || string(row[4]) == "on" {
-		return errReadOnly
+	if err := usable(string(row[2]), string(row[3]) == "t" || string(row[4]) == "on"); err != nil {
+		return err
 	}
 	s.backend = backend{pid: string(row[0]), started: string(row[1]), role: string(row[5])}
 	return s.identify(ctx)
+}
+
+// setUpFor makes the settings if the server process is the one named, and returns what the
+// server says of the process that it is.
+func (d *dialer) setUpFor(ctx context.Context, s *session, process uint32) ([][]byte, error) {
+	sql := fmt.Sprintf(setUpSQL, d.statementTimeout().Milliseconds(), d.lockTimeout().Milliseconds(), process)
+	results, err := s.PgConn().Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	last := results[len(results)-1]
+	if len(last.Rows) != 1 {
+		return nil, errors.New("the server does not show our own session")
+	}
+	return last.Rows[0], nil
+}
+
+// usable returns an error for a database that locks cannot be kept in, or not now.
+func usable(encoding string, readOnly bool) error {
+	if encoding != "UTF8" {
+		return driver.Permanent(fmt.Errorf("the database's encoding is %s: names need UTF8", encoding))
+	}
+	if readOnly {
+		return errReadOnly
+	}
+	return nil
 }
 
 // statementTimeout bounds each statement on the server's side.

@@ -112,7 +112,7 @@ func (m meta) longest() time.Duration { return time.Duration(m.maxTTL) * time.Mi
 func (s *session) readMeta(ctx context.Context, sql *statements) (meta, error) {
 	var m meta
 	var age int64
-	err := s.QueryRow(ctx, sql.readMeta, s.system).
+	err := s.reading().QueryRow(ctx, sql.readMeta, s.system).
 		Scan(&m.version, &m.protocol, &m.oldest, &m.maxTTL, &m.epoch, &m.granting, &age, &m.same)
 	m.age = microseconds(age)
 	return m, err

@@ -52,15 +52,15 @@ func classify(err error) error {
 	if refused, ok := asType[*pgconn.ConnectError](err); ok {
 		err = fmt.Errorf("cannot connect: %w", refused.Unwrap())
 	}
-	reply, ok := asType[*pgconn.PgError](err)
-	if !ok {
+	state := sqlState(err)
+	if state == "" {
 		return err
 	}
-	if reply.Code == codeReadOnly {
+	if state == codeReadOnly {
 		return fmt.Errorf("%w: %w", errReadOnly, err)
 	}
 	for _, code := range permanentCodes {
-		if strings.HasPrefix(reply.Code, code) {
+		if strings.HasPrefix(state, code) {
 			return driver.Permanent(err)
 		}
 	}
@@ -69,11 +69,20 @@ func classify(err error) error {
 
 // hasCode reports whether err is a reply of the server with the SQLSTATE code.
 func hasCode(err error, codes ...string) bool {
-	reply, ok := asType[*pgconn.PgError](err)
-	if !ok {
-		return false
+	state := sqlState(err)
+	return state != "" && slices.Contains(codes, state)
+}
+
+// refused reports whether err is a reply of the server.
+func refused(err error) bool { return sqlState(err) != "" }
+
+// sqlState returns the SQLSTATE of a reply of the server, whichever driver has read it.
+func sqlState(err error) string {
+	var reply interface{ SQLState() string }
+	if !errors.As(err, &reply) {
+		return ""
 	}
-	return slices.Contains(codes, reply.Code)
+	return reply.SQLState()
 }
 
 func asType[E error](err error) (E, bool) {

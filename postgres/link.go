@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/leaseholdgo/leasehold/driver"
 )
 
 // backend names one server process, in the server's own words: by pid, which may
@@ -16,25 +18,25 @@ type backend struct {
 	pid     string
 	started string
 	role    string
+	seat    driver.ID // of a session whose process was lent, instead of the above; zero: it had none
 }
 
 // session is one connection that has been set up.
 type session struct {
-	*pgx.Conn
-	raw      net.Conn
-	backend  backend
-	system   *string // the server's system identifier; nil if it does not tell
-	timeline *string // its timeline; nil if it does not tell
-	blind    bool    // that is so
-	unsure   *atomic.Bool
-	dialled  time.Time // of package clock
+	*pgx.Conn          // nil: the connection is database/sql's
+	raw       net.Conn // likewise
+	lent      *lent    // not nil: the server process is ours for one transaction at a time
+	seat      driver.ID
+	backend   backend
+	system    *string // the server's system identifier; nil if it does not tell
+	timeline  *string // its timeline; nil if it does not tell
+	blind     bool    // that is so
+	unsure    *atomic.Bool
+	dialled   time.Time // of package clock
 	// epoch is the number on record of the incarnation that this session is of; 0: not
 	// known yet. A server does not become another incarnation under a session.
 	epoch int64
 }
-
-// discard closes the socket without a word to the server: the network may hang.
-func (s *session) discard() { _ = s.raw.Close() }
 
 // link is one connection of a Conn, dialled when it is needed and again after it
 // broke. It runs one call at a time. It is safe for concurrent use.
@@ -96,7 +98,11 @@ func (l *link) ready(ctx context.Context) (*session, error) {
 		}
 		l.session = s
 	}
-	if err := l.settle(ctx); err != nil {
+	err := l.settle(ctx)
+	if err == nil {
+		err = l.sit(ctx)
+	}
+	if err != nil {
 		if l.session.IsClosed() {
 			l.session.discard()
 			l.session = nil // it ran nothing that could take effect
@@ -134,7 +140,7 @@ func (l *link) dial(ctx context.Context) (*session, error) {
 // statement whose reply was lost might still take effect.
 func (l *link) settle(ctx context.Context) error {
 	for pause := time.Millisecond; len(l.lost) > 0; {
-		ended, err := l.session.end(ctx, l.lost[0])
+		ended, err := l.end(ctx, l.lost[0])
 		if err != nil {
 			return fmt.Errorf("ending the backend of a lost connection: %w", err)
 		}
@@ -150,6 +156,18 @@ func (l *link) settle(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// end ends a lost session, and reports whether it is gone.
+func (l *link) end(ctx context.Context, b backend) (bool, error) {
+	switch {
+	case !b.seat.IsZero():
+		return l.session.endSeat(ctx, l.dialer.sql, b.seat)
+	case b.pid == "":
+		return true, nil // it had nothing to lose
+	default:
+		return l.session.end(ctx, b)
+	}
 }
 
 // end terminates a backend and reports whether it is gone. A process of another
@@ -186,8 +204,8 @@ func (l *link) close(ctx context.Context) {
 	}
 	defer func() { <-l.turn }()
 	if l.session != nil {
-		_ = l.session.Close(ctx) // says good-bye; the socket is closed in any case
-		l.session.discard()
+		l.leave(ctx)
+		l.session.Close(ctx)
 		l.session = nil
 	}
 }

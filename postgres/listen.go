@@ -30,9 +30,14 @@ func hint(payload string) driver.Hint {
 
 // Listen implements driver.Listener. It has a connection of its own, dialled
 // when it begins and closed when it returns; a second Listen on the same Conn
-// waits for the first to end.
+// waits for the first to end. Where the server process is lent there is no listening, so it
+// looks: 5 to 100 ms after the last look while attempts of the lease wait, a tenth of the time
+// since the last of them came or was granted; else once a second.
 func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(driver.Hint)) error {
-	return c.on(ctx, c.listen, func(ctx context.Context, s *session, _ *statements) error {
+	return c.on(ctx, c.listen, func(ctx context.Context, s *session, sql *statements) error {
+		if s.lent != nil {
+			return (&poller{waits: c.waits, session: s, sql: sql, lease: lease, wake: wake}).run(ctx)
+		}
 		defer s.hangUp()
 		listen := `LISTEN ` + pgx.Identifier{channel(lease)}.Sanitize()
 		if _, err := s.PgConn().Exec(ctx, listen).ReadAll(); err != nil {
@@ -56,6 +61,5 @@ func (c *conn) Listen(ctx context.Context, lease driver.ID, wake func(driver.Hin
 func (s *session) hangUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), politeness)
 	defer cancel()
-	_ = s.Close(ctx)
-	s.discard()
+	s.Close(ctx)
 }

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/leaseholdgo/leasehold/driver"
 )
 
@@ -73,8 +71,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 // migrate runs, in one transaction, the migrations that the tables lack.
 func (s *session) migrate(ctx context.Context, cfg Config) error {
-	err := pgx.BeginFunc(ctx, s.Conn, func(tx pgx.Tx) error {
-		version, schema, err := beginMigration(ctx, tx, cfg)
+	err := s.transact(ctx, func() error {
+		version, schema, err := s.beginMigration(ctx, cfg)
 		if err != nil {
 			return err
 		}
@@ -82,7 +80,7 @@ func (s *session) migrate(ctx context.Context, cfg Config) error {
 			if m.number <= version || m.number == schemaMigration && schema {
 				continue
 			}
-			if _, err := tx.Conn().PgConn().Exec(ctx, m.sql).ReadAll(); err != nil {
+			if err := s.script(ctx, m.sql); err != nil {
 				return fmt.Errorf("migration %d: %w", m.number, err)
 			}
 		}
@@ -96,21 +94,21 @@ func (s *session) migrate(ctx context.Context, cfg Config) error {
 
 // beginMigration takes the lock that migrations of one schema and prefix share,
 // and returns the version of the tables (0: none) and whether the schema exists.
-func beginMigration(ctx context.Context, tx pgx.Tx, cfg Config) (version int, schema bool, err error) {
+func (s *session) beginMigration(ctx context.Context, cfg Config) (version int, schema bool, err error) {
 	const waits = `SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000`
-	if _, err := tx.Conn().PgConn().Exec(ctx, waits).ReadAll(); err != nil {
+	if err := s.script(ctx, waits); err != nil {
 		return 0, false, err
 	}
 	table := cfg.render("leasehold.meta")
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "leasehold migrate "+table); err != nil {
+	if _, err := s.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "leasehold migrate "+table); err != nil {
 		return 0, false, err
 	}
 	var exists bool
-	err = tx.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL, to_regclass($2) IS NOT NULL`, cfg.render("leasehold"), table).
+	err = s.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL, to_regclass($2) IS NOT NULL`, cfg.render("leasehold"), table).
 		Scan(&schema, &exists)
 	if err != nil || !exists {
 		return 0, schema, err
 	}
-	err = tx.QueryRow(ctx, `SELECT version FROM `+table).Scan(&version)
+	err = s.QueryRow(ctx, `SELECT version FROM `+table).Scan(&version)
 	return version, schema, err
 }

@@ -32,6 +32,7 @@ func (c *conn) Read(ctx context.Context, query driver.Query) (driver.View, error
 }
 
 func (s *session) read(ctx context.Context, sql *statements, query driver.Query) (pgx.Rows, error) {
+	s = s.reading()
 	switch {
 	case query.Names != nil:
 		return s.Query(ctx, sql.readNames, query.Names)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/leaseholdgo/leasehold/driver"
 )
 
@@ -22,7 +20,7 @@ func (s *Store) SetMaxTTL(ctx context.Context, longest time.Duration) error {
 	if longest < minTTL || longest%time.Millisecond != 0 {
 		return driver.Permanent(fmt.Errorf("a longest TTL of %v: use whole milliseconds, at least %v", longest, minTTL))
 	}
-	return s.set(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return s.set(ctx, func(ctx context.Context, tx *session) error {
 		// The row lock comes first: no lease is made between the change and the look.
 		if _, err := tx.Exec(ctx, s.cfg.render(`UPDATE leasehold.meta SET max_ttl_ms = $1`), longest.Milliseconds()); err != nil {
 			return err
@@ -41,7 +39,7 @@ func (s *Store) SetMaxTTL(ctx context.Context, longest time.Duration) error {
 // acknowledged (synchronous replication that nobody cancels): else two clients may
 // hold one lock after a failover.
 func (s *Store) SetGrace(ctx context.Context, on bool) error {
-	return s.set(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return s.set(ctx, func(ctx context.Context, tx *session) error {
 		_, err := tx.Exec(ctx, s.cfg.render(`UPDATE leasehold.meta SET grace = $1`), on)
 		return err
 	})
@@ -60,9 +58,9 @@ func (s *Store) NewEpoch(ctx context.Context) error {
 }
 
 // set changes what is stored with the tables, in one transaction.
-func (s *Store) set(ctx context.Context, change func(context.Context, pgx.Tx) error) error {
+func (s *Store) set(ctx context.Context, change func(context.Context, *session) error) error {
 	return s.asked(ctx, func(ctx context.Context, s *session, _ *statements) error {
-		return pgx.BeginFunc(ctx, s.Conn, func(tx pgx.Tx) error { return change(ctx, tx) })
+		return s.transact(ctx, func() error { return change(ctx, s) })
 	})
 }
 
@@ -71,9 +69,13 @@ func (s *Store) asked(ctx context.Context, fn func(context.Context, *session, *s
 	if err := s.cfg.validate(); err != nil {
 		return err
 	}
-	c := newConn(s.pool, s.cfg, driver.Settings{TTL: migrateTTL})
+	from, err := s.source(ctx)
+	if err != nil {
+		return err
+	}
+	c := newConn(from, s.cfg, driver.Settings{TTL: migrateTTL})
 	defer c.Close()
-	err := c.on(ctx, c.command, fn)
+	err = c.on(ctx, c.command, fn)
 	if err != nil {
 		err = s.cfg.explain(err)
 	}

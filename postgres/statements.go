@@ -26,6 +26,8 @@ type statements struct {
 	readMeta                          string
 	recordEpoch, newEpoch, endGrace   string
 	guardRow, guardLease              string
+	takeSeat, haveSeat, leaveSeat     string
+	look                              string
 }
 
 func newStatements(cfg Config) *statements {
@@ -68,6 +70,10 @@ func newStatements(cfg Config) *statements {
 		endGrace:    read("end_grace"),
 		guardRow:    read("guard_row"),
 		guardLease:  read("guard_lease"),
+		takeSeat:    read("take_seat"),
+		haveSeat:    read("have_seat"),
+		leaveSeat:   read("leave_seat"),
+		look:        read("look"),
 	}
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 // Store keeps locks in the tables of one PostgreSQL database. It is safe for
 // concurrent use and serves any number of clients. It holds no connection.
 type Store struct {
-	pool *pgxpool.Config
+	pool *pgxpool.Config // nil: that of db
+	db   *sql.DB
 	cfg  Config
 }
 
@@ -39,7 +41,11 @@ func (s *Store) Connect(ctx context.Context, settings driver.Settings) (driver.C
 	if settings.TTL < minTTL {
 		return nil, driver.Permanent(fmt.Errorf("TTL %v is below the minimum of %v", settings.TTL, minTTL))
 	}
-	c := newConn(s.pool, s.cfg, settings)
+	from, err := s.source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(from, s.cfg, settings)
 	if err := c.open(ctx); err != nil {
 		_ = c.Close() // the first error says more
 		return nil, err

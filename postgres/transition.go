@@ -41,7 +41,7 @@ func (t *turn) transition(ctx context.Context, name string, lease driver.ID, dec
 				continue
 			}
 		}
-		if !t.session.IsClosed() && t.session.PgConn().TxStatus() != 'I' {
+		if !t.session.IsClosed() && t.session.inTransaction() {
 			if _, rollback := t.session.Exec(ctx, `ROLLBACK`); rollback != nil {
 				return row, errors.Join(err, rollback)
 			}
@@ -141,6 +141,11 @@ func values(l *driver.Lock) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var crowd *string // jsonb, which is a text, unlike bytea
+	if column != nil {
+		text := string(column)
+		crowd = &text
+	}
 	var lease, ticket *[16]byte
 	var since, markedAt *time.Time
 	var by, reason *string
@@ -154,7 +159,7 @@ func values(l *driver.Lock) ([]any, error) {
 	for i, w := range l.Queue {
 		leases[i], tickets[i] = w.Lease, w.Ticket
 	}
-	return []any{l.Name, int64(l.Fence), lease, ticket, since, by, reason, markedAt, leases, tickets, column, l.Data}, nil
+	return []any{l.Name, int64(l.Fence), lease, ticket, since, by, reason, markedAt, leases, tickets, crowd, l.Data}, nil
 }
 
 // newGrants returns the grants that are in force after a transition and were not before.

@@ -3,7 +3,10 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/driver"
 )
 
 // codeChangedResult is the SQLSTATE for a prepared statement whose tables were altered.
@@ -15,12 +18,20 @@ var binaryForm = []int16{1}
 // once runs a statement that returns one row at most, and reports whether it did. Arguments
 // and columns are in the server's binary form; read keeps none of the latter. It is
 // QueryRow without the conversions, for the statements that are run most.
-func (s *session) once(ctx context.Context, sql string, read func(row [][]byte), args ...[]byte) (bool, error) {
+func (s *session) once(ctx context.Context, sql string, read func(row [][]byte), args ...any) (bool, error) {
+	if s.lent != nil {
+		c := s.single(ctx, sql, args)
+		found := c.Next()
+		if found {
+			read(c.RawValues())
+		}
+		return found, c.err
+	}
 	statement, err := s.Prepare(ctx, sql, sql) // the first time only
 	if err != nil {
 		return false, err
 	}
-	result := s.PgConn().ExecStatement(ctx, statement, args, binaryForm, binaryForm)
+	result := s.PgConn().ExecStatement(ctx, statement, binaries(args), binaryForm, binaryForm)
 	found := result.NextRow()
 	if found {
 		read(result.Values())
@@ -30,6 +41,28 @@ func (s *session) once(ctx context.Context, sql string, read func(row [][]byte),
 		_ = s.Deallocate(ctx, sql) // and the next call prepares it anew
 	}
 	return found && err == nil, err
+}
+
+// binaries returns arguments as the server has them.
+func binaries(args []any) [][]byte {
+	values := make([][]byte, len(args))
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			values[i] = []byte(v)
+		case *string:
+			values[i] = text(v)
+		case driver.ID:
+			values[i] = v[:]
+		case int64:
+			values[i] = bigint(v)
+		case bool:
+			values[i] = boolean(v)
+		default:
+			panic(fmt.Sprintf("leasehold: an argument of type %T", arg)) // of a statement of ours
+		}
+	}
+	return values
 }
 
 // bigint returns a number as the server has it.

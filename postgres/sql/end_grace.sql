@@ -11,3 +11,4 @@ WHERE e.number = $1
   AND e.timeline = left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
   AND ($2 OR clock_timestamp() > e.seen_at
     + ((SELECT m.max_ttl_ms FROM leasehold.meta AS m) + $3) * interval '1 millisecond')
+RETURNING true

@@ -8,3 +8,4 @@ UPDATE leasehold.epoch AS e SET
     timeline = left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
     seen_at = clock_timestamp(),
     granting = false
+RETURNING true

@@ -2,3 +2,4 @@
 --
 -- $1 id
 UPDATE leasehold.lease AS s SET notice = s.notice + 1 WHERE s.id = $1
+RETURNING true

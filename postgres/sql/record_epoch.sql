@@ -14,3 +14,4 @@ UPDATE leasehold.epoch AS e SET
     granting = e.number = 0 OR NOT (SELECT m.grace FROM leasehold.meta AS m)
 WHERE e.system_identifier <> coalesce($1, e.system_identifier)
    OR e.timeline <> left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
+RETURNING true

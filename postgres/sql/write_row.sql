@@ -14,3 +14,4 @@ UPDATE leasehold.lock AS l SET
     crowd = $11,
     data = $12
 WHERE l.name = $1
+RETURNING true
