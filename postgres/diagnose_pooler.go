@@ -44,6 +44,14 @@ func (x *examination) pooler(ctx context.Context) (driver.Finding, error) {
 		return driver.Finding{}, err
 	}
 	x.shared = lending(served)
+	if x.shared {
+		if _, err := x.conn.PgConn().Exec(ctx, `BEGIN`).ReadAll(); err != nil {
+			return diagnosis.Problem(direct+", or transaction mode", "a pooler in statement mode is in between: it has no transactions"), nil
+		}
+		if _, err := x.conn.PgConn().Exec(ctx, `COMMIT`).ReadAll(); err != nil {
+			return driver.Finding{}, err
+		}
+	}
 	switch {
 	case x.shared:
 		return diagnosis.Warning("for quicker hand-overs, and for locks of a session, "+direct,

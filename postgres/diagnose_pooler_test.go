@@ -26,7 +26,6 @@ func TestHazard35_DiagnoseAPooler(t *testing.T) {
 		{pgbouncer.Transaction, 2, true, 2},
 		{pgbouncer.Transaction, 3, true, 0},
 		{pgbouncer.Transaction, 20, true, 5},
-		{pgbouncer.Statement, 2, false, 0},
 	} {
 		t.Run(fmt.Sprintf("%s %d turns=%v busy=%d", c.mode, c.size, c.turns, c.busy), func(t *testing.T) {
 			t.Parallel()

@@ -75,7 +75,7 @@ func (f findings) wantNoProblem(t *testing.T) {
 }
 
 // poolAt returns a pool of another server than the test server.
-func poolAt(t *testing.T, url string) *pgxpool.Pool {
+func poolAt(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), url)
 	if err != nil {

@@ -100,6 +100,11 @@ func (d *dialer) setUpLent(ctx context.Context, s *session) error {
 	if err := usable(encoding, standby || readOnly == "on"); err != nil {
 		return err
 	}
+	if err := s.transact(ctx, func() error { return nil }); hasCode(err, codeProtocol) {
+		return driver.Permanent(fmt.Errorf("a pooler in between has no transactions (pgbouncer: pool_mode = statement): let it use transaction or session mode: %w", err))
+	} else if err != nil {
+		return err
+	}
 	if version >= 170000 {
 		l.settings += ",\n\tset_config('transaction_timeout', '0', true)"
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -29,7 +31,7 @@ import (
 // call is one transaction in one round trip, and locks are handed over by polling, as
 // through a pooler; see the package documentation. That a wait for a synchronous standby
 // was cancelled (a warning of the server's) is not seen.
-func NewDB(db *sql.DB, cfg Config) *Store { return &Store{db: db, cfg: cfg} }
+func NewDB(db *sql.DB, cfg Config) *Store { return &Store{db: db, login: &login{db: db}, cfg: cfg} }
 
 // source is where connections come from: one of the two.
 type source struct {
@@ -45,12 +47,12 @@ func (s *Store) source(ctx context.Context) (source, error) {
 	if s.db == nil {
 		return source{pool: s.pool}, nil
 	}
-	cfg, err := settingsOf(ctx, s.db)
+	cfg, err := settingsOf(ctx, s.db, nil)
 	switch {
 	case err != nil:
 		return source{}, classify(fmt.Errorf("cannot connect: %w", err))
 	case cfg != nil:
-		return source{pool: &pgxpool.Config{ConnConfig: cfg, BeforeConnect: s.login}}, nil
+		return source{pool: &pgxpool.Config{ConnConfig: cfg, BeforeConnect: s.login.before, AfterConnect: s.login.after}}, nil
 	}
 	if most := s.db.Stats().MaxOpenConnections; most > 0 && most < minPool {
 		return source{}, driver.Permanent(fmt.Errorf("the pool may open %d connections: a client needs up to 3 of them for itself, so allow at least %d", most, minPool))
@@ -58,8 +60,9 @@ func (s *Store) source(ctx context.Context) (source, error) {
 	return source{db: s.db}, nil
 }
 
-// settingsOf returns those of a connection of pgx's, or nil for other drivers.
-func settingsOf(ctx context.Context, db *sql.DB) (cfg *pgx.ConnConfig, err error) {
+// settingsOf returns those of a connection of pgx's, or nil for other drivers. If they are
+// stale, the connection is taken out of the pool, which will make a new one.
+func settingsOf(ctx context.Context, db *sql.DB, stale func(*pgx.ConnConfig) bool) (cfg *pgx.ConnConfig, err error) {
 	type taken struct {
 		conn *sql.Conn
 		err  error
@@ -88,8 +91,14 @@ func settingsOf(ctx context.Context, db *sql.DB) (cfg *pgx.ConnConfig, err error
 		if own, ok := unwrapped(c).(*stdlib.Conn); ok {
 			cfg = own.Conn().Config()
 		}
+		if cfg != nil && stale != nil && stale(cfg) {
+			return sqldriver.ErrBadConn
+		}
 		return nil
 	})
+	if errors.Is(err, sqldriver.ErrBadConn) && cfg != nil {
+		err = nil
+	}
 	return cfg, err
 }
 
@@ -104,13 +113,34 @@ func unwrapped(c any) any {
 	}
 }
 
-// login brings the password of a copy of the settings up to date. If db has no connection
+// login keeps the password of copied settings up to date.
+type login struct {
+	db    *sql.DB
+	mu    sync.Mutex // guards the field below
+	tried string     // the password of a dial that has not succeeded (yet)
+}
+
+// before brings the password of a copy of the settings up to date. If db has no connection
 // to give soon, the one that is known has to do.
-func (s *Store) login(ctx context.Context, cfg *pgx.ConnConfig) error {
+func (l *login) before(ctx context.Context, cfg *pgx.ConnConfig) error {
 	ctx, cancel := context.WithTimeout(ctx, politeness)
 	defer cancel()
-	if newest, err := settingsOf(ctx, s.db); err == nil && newest != nil {
+	l.mu.Lock()
+	tried := l.tried
+	l.mu.Unlock()
+	newest, err := settingsOf(ctx, l.db, func(c *pgx.ConnConfig) bool { return tried != "" && c.Password == tried })
+	if err == nil && newest != nil {
 		cfg.Password = newest.Password
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tried = cfg.Password
+	return nil
+}
+
+func (l *login) after(context.Context, *pgx.Conn) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tried = ""
 	return nil
 }

@@ -1,12 +1,16 @@
 package postgres
 
 import (
+	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
-	_ "github.com/lib/pq"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/lib/pq"
 
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/drivertest"
@@ -53,34 +57,62 @@ func guardBySQL(db *sql.DB) func(t *testing.T, _ driver.Store, hold driver.Hold)
 	}
 }
 
+// ways are those to the server on which no process is ours.
+var ways = map[string]struct {
+	store  func(t testing.TB, url, schema string) *Store
+	pooler bool
+}{
+	"lib/pq":         {storeOfPQ, false},
+	"pgx, pooler":    {storeOfPgx, true},
+	"lib/pq, pooler": {storeOfPQ, true},
+}
+
+func storeOfPQ(t testing.TB, url, schema string) *Store {
+	return NewDB(openDB(t, "postgres", url), Config{Schema: schema})
+}
+
+func storeOfPgx(t testing.TB, url, schema string) *Store {
+	return New(poolAt(t, url), Config{Schema: schema})
+}
+
+// eachWay runs a test on every way. server is the server's URL, or that of a pooler in
+// front of it.
+func eachWay(t *testing.T, test func(t *testing.T, server string, store func(testing.TB, string, string) *Store)) {
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := serverURL(t)
+			if way.pooler {
+				url = throughPooler(t, 10)
+			}
+			test(t, url, way.store)
+		})
+	}
+}
+
 // The suite, for every other way to the server.
 func TestConformanceOfOtherWays(t *testing.T) {
 	t.Parallel()
-	for name, url := range map[string]func(testing.TB) string{
-		"postgres":        func(t testing.TB) string { return serverURL(t) },
-		"pgx":             func(t testing.TB) string { return serverURL(t) },
-		"pooler":          func(t testing.TB) string { return throughPooler(t, 10) },
-		"pooler postgres": func(t testing.TB) string { return throughPooler(t, 10) },
+	for name, open := range map[string]func(t *testing.T) (guards *sql.DB, store func(schema string) *Store){
+		"lib/pq": func(t *testing.T) (*sql.DB, func(string) *Store) {
+			db := openDB(t, "postgres", serverURL(t))
+			return db, func(schema string) *Store { return NewDB(db, Config{Schema: schema}) }
+		},
+		"pgx": func(t *testing.T) (*sql.DB, func(string) *Store) {
+			db := openDB(t, "pgx", serverURL(t))
+			return db, func(schema string) *Store { return NewDB(db, Config{Schema: schema}) }
+		},
+		"pooler": func(t *testing.T) (*sql.DB, func(string) *Store) {
+			url := throughPooler(t, 20)
+			pool := poolAt(t, url)
+			return openDB(t, "postgres", url), func(schema string) *Store { return New(pool, Config{Schema: schema}) }
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := url(t)
-			var db *sql.DB
-			switch name {
-			case "pgx":
-				db = openDB(t, "pgx", url)
-			case "pooler":
-				db = openDB(t, "pgx", url+"&default_query_exec_mode=exec")
-			default:
-				db = openDB(t, "postgres", url)
-			}
+			db, store := open(t)
 			drivertest.Run(t, drivertest.Harness{
-				Open: func(t *testing.T) driver.Store {
-					if name == "pooler" {
-						return New(poolAt(t, url), Config{Schema: testSchema(t)})
-					}
-					return NewDB(db, Config{Schema: testSchema(t)})
-				},
+				Open:    func(t *testing.T) driver.Store { return store(testSchema(t)) },
 				MaxTTL:  time.Minute,
 				Listens: true,
 				Starts:  true,
@@ -88,4 +120,91 @@ func TestConformanceOfOtherWays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A pool that would be left without a connection is refused, and so is a driver that
+// cannot do what is asked of it.
+func TestNewDBRefuses(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, "postgres", serverURL(t))
+	db.SetMaxOpenConns(3)
+	wantPermanent(t, connect(t, NewDB(db, Config{}), testTTL), "3 connections", "at least 4")
+	wantPermanent(t, connect(t, NewDB(openDB(t, "postgres", serverURL(t)), Config{Schema: "Bad"}), testTTL), "schema")
+	connector, err := pq.NewConnector(serverURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := sql.OpenDB(oneAtATime{connector})
+	t.Cleanup(func() { _ = one.Close() })
+	wantPermanent(t, connect(t, NewDB(one, Config{}), testTTL), "several statements", "lib/pq")
+}
+
+// The caller's pool keeps what is not taken, and gets nothing back that we have changed.
+func TestNewDBTakesThreeConnections(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, "postgres", serverURL(t))
+	db.SetMaxOpenConns(4)
+	c := newClient(t, NewDB(db, Config{Schema: testSchema(t)}))
+	hold := c.hold("a")
+	if _, err := c.RenewLease(t.Context(), c.lease.ID); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	listening := make(chan struct{}, 1)
+	done := make(chan error, 1)
+	go func() { done <- c.Listen(ctx, c.lease.ID, func(driver.Hint) { listening <- struct{}{} }) }()
+	<-listening
+	if n := db.Stats().InUse; n != 3 {
+		t.Errorf("%d connections of the pool are in use", n)
+	}
+	if err := db.PingContext(t.Context()); err != nil {
+		t.Error(err)
+	}
+	c.release(hold.Attempt)
+	cancel()
+	<-done
+	_ = c.Close()
+	await(t, "the pool has its connections back", func() bool { return db.Stats().InUse == 0 })
+}
+
+// A password that changes reaches our own connections through the caller's pool, though
+// that has idle connections from before.
+func TestNewDBWithChangingPassword(t *testing.T) {
+	t.Parallel()
+	role := testSchema(t) + "_role"
+	admin := testPool(t)
+	newRole(t, role)
+	var password atomic.Value
+	change := func(p string) {
+		execSQL(t, admin, `ALTER ROLE `+role+` PASSWORD '`+p+`'`)
+		password.Store(p)
+	}
+	change("first")
+	cfg, err := pgx.ParseConfig(serverURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.User = role
+	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(func(_ context.Context, cfg *pgx.ConnConfig) error {
+		cfg.Password = password.Load().(string)
+		return nil
+	}))
+	t.Cleanup(func() { _ = db.Close() })
+	schema := testSchema(t)
+	execSQL(t, admin, `CREATE SCHEMA `+schema+` AUTHORIZATION `+role)
+	c := newClient(t, NewDB(db, Config{Schema: schema}))
+	change("second")
+	execSQL(t, admin, `SELECT pg_terminate_backend($1)`, backendPID(t, c))
+	await(t, "a connection with the new password", func() bool {
+		_, err := c.Read(t.Context(), driver.Query{Limit: 1})
+		return err == nil
+	})
+}
+
+// oneAtATime makes connections that take one statement at a time.
+type oneAtATime struct{ sqldriver.Connector }
+
+func (c oneAtATime) Connect(ctx context.Context) (sqldriver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	return struct{ sqldriver.Conn }{conn}, err // which can but prepare
 }

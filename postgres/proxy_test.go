@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/url"
 	"sync"
 	"testing"
 
@@ -82,13 +83,42 @@ func newProxy(t testing.TB) (*proxy, *pgxpool.Pool) {
 	return p, pool
 }
 
+// newProxyTo returns a proxy to the server of the URL, and the URL that goes through it.
+func newProxyTo(t testing.TB, server string) (*proxy, string) {
+	t.Helper()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{t: t, listen: listen, up: newValve(), down: newValve()}
+	p.towards(u.Host)
+	u.Host = listen.Addr().String()
+	go p.accept()
+	t.Cleanup(p.close)
+	return p, u.String()
+}
+
+// towards sends connections made from now on to that host.
+func (p *proxy) towards(host string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.server = func() (net.Conn, error) { return net.Dial("tcp", host) }
+}
+
 func (p *proxy) accept() {
 	for {
 		client, err := p.listen.Accept()
 		if err != nil {
 			return
 		}
-		server, err := p.server()
+		p.mu.Lock()
+		dial := p.server
+		p.mu.Unlock()
+		server, err := dial()
 		if err != nil {
 			_ = client.Close()
 			continue

@@ -17,6 +17,8 @@ type Store struct {
 	pool *pgxpool.Config // nil: that of db
 	db   *sql.DB
 	cfg  Config
+
+	login *login // for connections like those of db; nil without one
 }
 
 var _ driver.Store = (*Store)(nil)
