@@ -73,22 +73,43 @@ func (s *Store) Connect(ctx context.Context, settings driver.Settings) (driver.C
 
 // newConn returns a Conn that has no connection yet.
 func (s *Store) newConn(settings driver.Settings) (*conn, error) {
-	if err := errors.Join(s.bad, s.cfg.validate()); err != nil {
-		return nil, driver.Permanent(err)
+	if err := s.check(); err != nil {
+		return nil, err
 	}
+	db, own, err := s.pool()
+	if err != nil {
+		return nil, err
+	}
+	return newConn(db, own, s.cfg, settings), nil
+}
+
+// check returns an error, marked permanent, if the Store cannot be used.
+func (s *Store) check() error {
+	if err := errors.Join(s.bad, s.cfg.validate()); err != nil {
+		return driver.Permanent(err)
+	}
+	if s.db == nil {
+		return nil
+	}
+	if most := s.db.Stats().MaxOpenConnections; most > 0 && most < minPool {
+		return driver.Permanent(fmt.Errorf("the pool may open %d connections: a client needs up to 3 of them for itself, so allow at least %d", most, minPool))
+	}
+	return nil
+}
+
+// pool returns where connections come from, and whether it is ours: then it is to be
+// closed.
+func (s *Store) pool() (db *sql.DB, own bool, err error) {
 	if s.db != nil {
-		if most := s.db.Stats().MaxOpenConnections; most > 0 && most < minPool {
-			return nil, driver.Permanent(fmt.Errorf("the pool may open %d connections: a client needs up to 3 of them for itself, so allow at least %d", most, minPool))
-		}
-		return newConn(s.db, false, s.cfg, settings), nil
+		return s.db, false, nil
 	}
 	cfg := s.settings.Clone()
 	prepare(cfg)
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
-		return nil, driver.Permanent(errors.New("the database's URL is not usable"))
+		return nil, false, driver.Permanent(errors.New("the database's URL is not usable"))
 	}
-	db := sql.OpenDB(connector)
+	db = sql.OpenDB(connector)
 	db.SetMaxIdleConns(0)
-	return newConn(db, true, s.cfg, settings), nil
+	return db, true, nil
 }
