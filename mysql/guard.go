@@ -49,6 +49,9 @@ func guard(ctx context.Context, tx *sql.Tx, hold driver.Hold) error {
 // commit. So what is read once the lock is there, on a connection of ours that sees the
 // newest commits whatever the transaction's snapshot is, cannot end before the transaction.
 func guardHold(ctx context.Context, tx *sql.Tx, hold driver.Hold) error {
+	if c := sessionConn(hold.Conn); c != nil {
+		return guardSession(ctx, tx, hold, c)
+	}
 	c, ok := hold.Conn.(*conn)
 	switch {
 	case !ok:

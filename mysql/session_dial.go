@@ -18,7 +18,7 @@ func (s *SessionStore) dial(ctx context.Context, ttl time.Duration, lost []keyed
 	if err != nil {
 		return nil, err
 	}
-	h, err := s.begin(ctx, newHold(db, own, ttl), lost)
+	h, err := s.begin(ctx, newNamed(db, own, ttl), lost)
 	if err != nil {
 		h.Close()
 		return nil, classify(err)
@@ -26,8 +26,8 @@ func (s *SessionStore) dial(ctx context.Context, ttl time.Duration, lost []keyed
 	return h, nil
 }
 
-// begin makes a session of a hold that has no connection yet.
-func (s *SessionStore) begin(ctx context.Context, h *hold, lost []keyed.Session) (*hold, error) {
+// begin makes a session of one that has no connection yet.
+func (s *SessionStore) begin(ctx context.Context, h *named, lost []keyed.Session) (*named, error) {
 	conn, err := h.db.Conn(ctx)
 	if err != nil {
 		return h, fmt.Errorf("cannot connect: %w", err)
@@ -38,7 +38,7 @@ func (s *SessionStore) begin(ctx context.Context, h *hold, lost []keyed.Session)
 		h.settle, h.refusePooler, s.refuseCluster,
 		func(ctx context.Context, main *session) error { return outliveAll(ctx, main, lost) },
 		func(ctx context.Context, main *session) (err error) {
-			h.fences, err = s.cfg.fences(ctx, main)
+			h.fences, h.guards, err = s.cfg.furnish(ctx, main)
 			return err
 		},
 	} {
@@ -54,7 +54,7 @@ func (s *SessionStore) begin(ctx context.Context, h *hold, lost []keyed.Session)
 }
 
 // settle makes the settings of the connection that holds the locks.
-func (h *hold) settle(ctx context.Context, main *session) error {
+func (h *named) settle(ctx context.Context, main *session) error {
 	if !main.multi {
 		if err := main.tellMulti(ctx); err != nil {
 			return err
@@ -85,7 +85,7 @@ var errPooler = errors.New("a proxy that shares server connections among its cli
 
 // refusePooler returns an error if the statements of one connection reach several of the
 // server's. Each statement of ours looks at that later.
-func (h *hold) refusePooler(ctx context.Context, main *session) error {
+func (h *named) refusePooler(ctx context.Context, main *session) error {
 	for range 3 {
 		var id, marked int64
 		err := main.run(ctx, statement{"SELECT CONNECTION_ID(), IFNULL(IS_USED_LOCK('" + main.mark + "'), 0)", row(&id, &marked)})
@@ -112,7 +112,7 @@ func (s *SessionStore) refuseCluster(ctx context.Context, main *session) error {
 // they held has been given up by us, and would else stay taken until it notices.
 func outliveAll(ctx context.Context, main *session, lost []keyed.Session) error {
 	for _, gone := range lost {
-		if err := main.outlive(ctx, gone.(*hold).main.mark); err != nil {
+		if err := main.outlive(ctx, gone.(*named).main.mark); err != nil {
 			return err
 		}
 	}

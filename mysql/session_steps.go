@@ -19,6 +19,7 @@ var stepSQL = map[keyed.Step]string{
 	keyed.UnlockExclusive: "IFNULL(RELEASE_LOCK('%s'), 2)",
 	keyed.Show:            "IFNULL(GET_LOCK('%s" + waitSuffix + "', 0), 2)",
 	keyed.Hide:            "IFNULL(RELEASE_LOCK('%s" + waitSuffix + "'), 2)",
+	keyed.Unguarded:       "1%.0s", // it is looked at afterwards
 	keyed.Wanted:          "IFNULL(IS_USED_LOCK('%s" + waitSuffix + "') <> CONNECTION_ID(), 0)",
 }
 
@@ -37,7 +38,7 @@ func stepsSQL(steps []keyed.Step, keys []string) string {
 }
 
 // steps does the steps on the connection that holds the locks.
-func (h *hold) steps(ctx context.Context, s *session, steps []keyed.Step, keys []string) ([]bool, error) {
+func (h *named) steps(ctx context.Context, s *session, steps []keyed.Step, keys []string) ([]bool, error) {
 	var id int64
 	var reply string
 	if err := s.run(ctx, statement{stepsSQL(steps, keys), row(&id, &reply)}); err != nil {
@@ -57,7 +58,7 @@ func (h *hold) steps(ctx context.Context, s *session, steps []keyed.Step, keys [
 }
 
 // checkID ends the session if another connection of the server's answered.
-func (h *hold) checkID(id int64) error {
+func (h *named) checkID(id int64) error {
 	if id == h.id {
 		return nil
 	}
@@ -67,25 +68,54 @@ func (h *hold) checkID(id int64) error {
 }
 
 // ask asks the server whether the session is there.
-func (h *hold) ask(ctx context.Context, s *session) error {
+func (h *named) ask(ctx context.Context, s *session) error {
 	_, err := h.steps(ctx, s, nil, nil)
 	return err
 }
 
-// Do implements keyed.Session: with one statement, and one more for fences.
-func (h *hold) Do(b *keyed.Batch, done func(error)) {
+// Do implements keyed.Session: with one statement, and on another connection one that looks
+// for guards of the locks that were taken and one that draws fences.
+func (h *named) Do(b *keyed.Batch, done func(error)) {
 	h.give(&errand{
 		do: func(ctx context.Context, s *session) (err error) {
 			b.Done, err = h.steps(ctx, s, b.Steps, b.Keys)
 			return err
 		},
 		done: func(err error) {
-			if err != nil || !draws(b) {
+			if err != nil || !draws(b) && len(h.looks(b)) == 0 {
 				done(classify(err))
 				return
 			}
-			h.wg.Go(func() { done(classify(h.draw(b))) })
+			h.wg.Go(func() { done(classify(h.follow(b))) })
 		},
+	})
+}
+
+// follow does what follows the steps.
+func (h *named) follow(b *keyed.Batch) error {
+	ctx, cancel := context.WithTimeout(h.ctx, h.bound())
+	defer cancel()
+	var back []string
+	err := h.side.use(ctx, func(ctx context.Context, s *session) error {
+		if steps := h.looks(b); len(steps) > 0 {
+			keys := make([]string, len(steps))
+			for i, n := range steps {
+				keys[i] = b.Keys[n]
+			}
+			guarded, err := h.guarded(ctx, s, keys)
+			if err != nil {
+				return err
+			}
+			back = refuse(b, steps, guarded)
+		}
+		return h.draw(ctx, s, b)
+	})
+	if err != nil || len(back) == 0 {
+		return err
+	}
+	return h.exchange(ctx, func(ctx context.Context, s *session) error {
+		_, err := h.steps(ctx, s, slices.Repeat([]keyed.Step{keyed.UnlockExclusive}, len(back)), back)
+		return err
 	})
 }
 
@@ -96,24 +126,23 @@ func draws(b *keyed.Batch) bool {
 
 var errNoRow = errors.New("the table of fences has no row")
 
-// draw draws the batch's fences: after the steps, and by an update of one row, whose new
+// draw draws the batch's fences, if they are needed: by an update of one row, whose new
 // version is computed when that row is locked. The clock is that of the statement's begin.
-func (h *hold) draw(b *keyed.Batch) error {
-	ctx, cancel := context.WithTimeout(h.ctx, h.bound())
-	defer cancel()
-	return h.side.use(ctx, func(ctx context.Context, s *session) error {
-		count, last, err := s.prepared(ctx, "UPDATE "+h.fences+
-			" SET last = LAST_INSERT_ID(GREATEST(last + 1, "+clockSQL+") + ? - 1) WHERE one = 1", b.Fences)
-		if err == nil && count != 1 {
-			err = errNoRow
-		}
-		b.First = uint64(last) - uint64(b.Fences) + 1
-		return err
-	})
+func (h *named) draw(ctx context.Context, s *session, b *keyed.Batch) error {
+	if !draws(b) {
+		return nil
+	}
+	count, last, err := s.prepared(ctx, "UPDATE "+h.fences+
+		" SET last = LAST_INSERT_ID(GREATEST(last + 1, "+clockSQL+") + ? - 1) WHERE one = 1", b.Fences)
+	if err == nil && count != 1 {
+		err = errNoRow
+	}
+	b.First = uint64(last) - uint64(b.Fences) + 1
+	return err
 }
 
 // Visit implements keyed.Session.
-func (h *hold) Visit(ctx context.Context, ttl time.Duration) error {
+func (h *named) Visit(ctx context.Context, ttl time.Duration) error {
 	do := h.ask
 	if h.raise(ttl) {
 		do = func(ctx context.Context, s *session) error {
@@ -127,7 +156,7 @@ func (h *hold) Visit(ctx context.Context, ttl time.Duration) error {
 }
 
 // raise makes the session at least as patient as given. It reports whether it was not.
-func (h *hold) raise(patience time.Duration) bool {
+func (h *named) raise(patience time.Duration) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	raised := patience > h.patience
@@ -136,14 +165,10 @@ func (h *hold) raise(patience time.Duration) bool {
 }
 
 // Tidy implements keyed.Session.
-func (h *hold) Tidy(keys, hide []string) (map[string]keyed.Mode, error) {
+func (h *named) Tidy(keys, hide []string) (map[string]keyed.Mode, error) {
 	has := make(map[string]keyed.Mode, len(keys))
 	err := h.exchange(context.Background(), func(ctx context.Context, s *session) error {
-		steps := make([]keyed.Step, len(hide))
-		for i := range steps {
-			steps[i] = keyed.Hide
-		}
-		if _, err := h.steps(ctx, s, steps, hide); err != nil {
+		if _, err := h.steps(ctx, s, slices.Repeat([]keyed.Step{keyed.Hide}, len(hide)), hide); err != nil {
 			return err
 		}
 		users, err := s.users(ctx, keys)

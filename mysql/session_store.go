@@ -22,7 +22,8 @@ import (
 // The server frees the locks before their holder can know. So between the end of a session
 // and the moment at which the holder's context has ended another client may hold the lock
 // too. That moment is at once where the end reaches us (a second connection waits for it),
-// and the trust deadline where nothing does: at most the client's TTL later. The server, in
+// and the trust deadline where nothing does: at most the client's TTL later. What must be
+// exact in between is guarded ([Guard]): then it is, in this database; or compares fences. The server, in
 // turn, notices a client that has vanished, its host or the network, after twice the TTL (at
 // least 10 s), later than the client stops believing.
 //
@@ -41,14 +42,14 @@ import (
 //
 // Shared locks are ErrUnsupported: a named lock has one holder. Readers could be made of
 // several locks each, of which a writer takes all: that bounds how many may read, and makes
-// every writer pay for it. Use the lease store for them. Permits, minimum holds, data, fixed
-// TTLs and [Guard] are ErrUnsupported, too. Revoke works on locks of the same SessionStore
+// every writer pay for it. Use the lease store for them. Permits, minimum holds, data and fixed
+// TTLs are ErrUnsupported, too. Revoke works on locks of the same SessionStore
 // only: others are revoked by ending their session (KILL), whose number their HeldError
 // names.
 //
 // # What it does
 //
-// Nothing is written but one row, for the fences; with SessionConfig.NoFence nothing at all. A
+// Nothing is written but one row, for the fences, and one for each name that is guarded; with SessionConfig.NoFence nothing at all. A
 // renewal asks the server whether the session is there. Everything that is asked for while a
 // statement is in flight makes one statement; fences cost a second one, which commits.
 //
@@ -67,15 +68,15 @@ type SessionConfig struct {
 	// of the whole server, not of one database. Any text. Default "leasehold".
 	Namespace string
 
-	// NoFence does without a table, and so without fences: Lock.Fence is 0, and what needs
-	// one is ErrUnsupported.
+	// NoFence does without tables, and so without fences and guards: Lock.Fence is 0, and
+	// what needs one is ErrUnsupported.
 	NoFence bool
 
-	// Database that holds the table of fences, and Prefix of its name: as in Config.
+	// Database that holds the tables of fences and guards, and Prefix of their names: as in Config.
 	Database string
 	Prefix   string
 
-	// ManualSchema keeps Connect from making the table: it reports an error where it is
+	// ManualSchema keeps Connect from making the tables: it reports an error where they are
 	// missing. Use it with SessionMigrationSQL, run by a user who may.
 	ManualSchema bool
 

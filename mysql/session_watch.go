@@ -17,7 +17,7 @@ import (
 const watchTime = time.Minute
 
 // await ends the session when the server has.
-func (h *hold) await() {
+func (h *named) await() {
 	pauses := backoff.New(5*time.Millisecond, 50*time.Millisecond)
 	for h.ctx.Err() == nil {
 		if h.watch.use(h.ctx, h.awaitMark) == nil {
@@ -31,7 +31,7 @@ func (h *hold) await() {
 }
 
 // awaitMark returns nil when the session has ended.
-func (h *hold) awaitMark(ctx context.Context, s *session) error {
+func (h *named) awaitMark(ctx context.Context, s *session) error {
 	for {
 		var got sql.NullInt64
 		err := s.run(ctx, statement{"SELECT GET_LOCK('" + h.main.mark + "', " + number(int64(watchTime.Seconds())) + ")", row(&got)})
@@ -49,7 +49,7 @@ func (h *hold) awaitMark(ctx context.Context, s *session) error {
 
 // attend makes the connections that serve the session, so that a pool of the caller's that
 // has none to give is noticed now.
-func (h *hold) attend(ctx context.Context) error {
+func (h *named) attend(ctx context.Context) error {
 	for _, l := range []*link{h.watch, h.side} {
 		if err := l.use(ctx, func(context.Context, *session) error { return nil }); err != nil {
 			return err

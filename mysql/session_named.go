@@ -16,15 +16,16 @@ var (
 	errEnded = errors.New("the server has ended the session")
 )
 
-// hold is one connection that holds named locks, and two that serve it: one that waits for
+// named is one connection that holds named locks, and two that serve it: one that waits for
 // its end, since nobody reads from a connection of the driver's that is idle, and one that
 // draws fences, whose commit may take longer than a renewal is to wait.
-type hold struct {
+type named struct {
 	db     *sql.DB
 	own    bool // db is ours
 	id     int64
 	main   *session // the worker's own
 	fences string   // the table; empty: there is none
+	guards string   // the same
 
 	watch *link
 	side  *link
@@ -47,37 +48,37 @@ type errand struct {
 	done func(error) // does not block
 }
 
-var _ keyed.Session = (*hold)(nil)
+var _ keyed.Session = (*named)(nil)
 
-func newHold(db *sql.DB, own bool, ttl time.Duration) *hold {
-	h := &hold{db: db, own: own, patience: ttl, ended: make(chan struct{}), signs: make(chan struct{}, 1)}
+func newNamed(db *sql.DB, own bool, ttl time.Duration) *named {
+	h := &named{db: db, own: own, patience: ttl, ended: make(chan struct{}), signs: make(chan struct{}, 1)}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	h.watch, h.side = h.link(0), h.link(ttl/2)
 	return h
 }
 
-func (h *hold) link(patience time.Duration) *link {
+func (h *named) link(patience time.Duration) *link {
 	return &link{db: h.db, life: h.ctx, dials: &h.wg, multi: h.own, patience: patience, turn: make(chan struct{}, 1)}
 }
 
 // start starts the goroutines.
-func (h *hold) start() {
+func (h *named) start() {
 	h.wg.Go(h.work)
 	h.wg.Go(h.await)
 }
 
 // Ended implements keyed.Session.
-func (h *hold) Ended() <-chan struct{} { return h.ended }
+func (h *named) Ended() <-chan struct{} { return h.ended }
 
 // Cause implements keyed.Session.
-func (h *hold) Cause() error {
+func (h *named) Cause() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.cause
 }
 
 // Fail implements keyed.Session.
-func (h *hold) Fail(cause error) {
+func (h *named) Fail(cause error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.cause == nil {
@@ -88,7 +89,7 @@ func (h *hold) Fail(cause error) {
 }
 
 // Close implements keyed.Session.
-func (h *hold) Close() {
+func (h *named) Close() {
 	h.Fail(keyed.ErrClosed)
 	h.wg.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), politeness)
@@ -105,7 +106,7 @@ func (h *hold) Close() {
 
 // give has an errand run after those before it. If the session has ended, it is over at
 // once.
-func (h *hold) give(e *errand) {
+func (h *named) give(e *errand) {
 	h.mu.Lock()
 	cause := h.cause
 	if cause == nil {
@@ -123,7 +124,7 @@ func (h *hold) give(e *errand) {
 }
 
 // take returns the errands that there are.
-func (h *hold) take() []*errand {
+func (h *named) take() []*errand {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	all := h.errands
@@ -132,7 +133,7 @@ func (h *hold) take() []*errand {
 }
 
 // work runs errands until the session ends.
-func (h *hold) work() {
+func (h *named) work() {
 	for h.ctx.Err() == nil {
 		select {
 		case <-h.signs:
@@ -149,7 +150,7 @@ func (h *hold) work() {
 }
 
 // run runs an errand. A connection that broke ends the session.
-func (h *hold) run(e *errand) error {
+func (h *named) run(e *errand) error {
 	if cause := h.Cause(); cause != nil {
 		return cause
 	}
@@ -166,14 +167,14 @@ func (h *hold) run(e *errand) error {
 	return err
 }
 
-func (h *hold) bound() time.Duration {
+func (h *named) bound() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.patience
 }
 
 // exchange runs an errand and waits for its end. The errand goes on if ctx ends.
-func (h *hold) exchange(ctx context.Context, do func(context.Context, *session) error) error {
+func (h *named) exchange(ctx context.Context, do func(context.Context, *session) error) error {
 	came := make(chan error, 1)
 	h.give(&errand{do: do, done: func(err error) { came <- err }})
 	select {
