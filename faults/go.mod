@@ -4,14 +4,17 @@ go 1.26.0
 
 require (
 	github.com/anishathalye/porcupine v1.3.1
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/leaseholdgo/leasehold v0.0.0
+	github.com/leaseholdgo/leasehold/mysql v0.0.0
 	github.com/leaseholdgo/leasehold/postgres v0.0.0
 	github.com/leaseholdgo/leasehold/sqlite v0.0.0
 	modernc.org/sqlite v1.59.0
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
@@ -33,3 +36,5 @@ replace github.com/leaseholdgo/leasehold => ..
 replace github.com/leaseholdgo/leasehold/sqlite => ../sqlite
 
 replace github.com/leaseholdgo/leasehold/postgres => ../postgres
+
+replace github.com/leaseholdgo/leasehold/mysql => ../mysql

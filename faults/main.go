@@ -27,10 +27,13 @@
 //	sync     a primary and a synchronous standby, waits for which are cancelled
 //	clocks   one server whose clock jumps anywhere, and clients with a tolerance
 //	         of "never"
+//	session  one server, whose sessions hold the locks; session-network: with networks
+//	mariadb  one MariaDB server, and a network for each process; mysql-session: the
+//	         same, and its sessions hold the locks
 //
 // It runs on Linux, where processes share a clock that counts suspension, and
-// starts PostgreSQL servers of its own, whose programs must be installed, and
-// libfaketime. A disk is filled only where this may mount one: as root.
+// starts PostgreSQL and MariaDB servers of its own, whose programs must be installed,
+// and libfaketime. A disk is filled only where this may mount one: as root.
 //
 // With -url it harms no server, only its own clients, their sessions and their
 // network, in a schema leasehold_faults that it makes anew and removes. No network is

@@ -60,7 +60,9 @@ func parse(args []string, out io.Writer) (options, error) {
 	return o, err
 }
 
-func knownStores() []string { return []string{database.SQLite, database.Postgres, database.Session} }
+func knownStores() []string {
+	return []string{database.SQLite, database.Postgres, database.Session, database.MariaDB, database.MySQLSession}
+}
 
 func join(list []string) string  { return strings.Join(list, ",") }
 func split(list string) []string { return strings.Split(list, ",") }

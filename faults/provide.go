@@ -14,7 +14,7 @@ import (
 // remove, whatever the error.
 func (t *trial) provide(ctx context.Context) error {
 	t.config = database.Config{Kind: t.scene.store, Path: filepath.Join(t.dir, "locks.db"), Schema: t.schema(), Longest: t.longest(), NoGrace: t.noGrace}
-	if database.OnPostgres(t.scene.store) {
+	if database.OnServer(t.scene.store) {
 		var err error
 		if t.cluster, err = t.startCluster(ctx); err != nil {
 			return err
@@ -47,7 +47,7 @@ func (t *trial) startCluster(ctx context.Context) (*cluster.Cluster, error) {
 		return cluster.Outside(t.url, t.clients, t.scene.networked(), t.seed)
 	}
 	cfg := t.scene.servers
-	cfg.Places, cfg.Seed = t.clients, t.seed
+	cfg.Places, cfg.Seed, cfg.MariaDB = t.clients, t.seed, database.OnMariaDB(t.scene.store)
 	return cluster.Start(ctx, cfg)
 }
 

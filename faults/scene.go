@@ -15,7 +15,7 @@ type scene struct {
 	name      string
 	store     string
 	nemeses   []string
-	servers   cluster.Config // of PostgreSQL; without places and seed
+	servers   cluster.Config // without places, seed and kind
 	steps     time.Duration  // of the database's clock, either way
 	tolerance time.Duration  // of the clients; 0: the default, which is their TTL here
 }
@@ -59,6 +59,14 @@ func scenes(ttl time.Duration, seed uint64) []scene {
 		{
 			name: "session-network", store: database.Session,
 			nemeses: clients(ofSessions, ofNetwork),
+		},
+		{
+			name: "mariadb", store: database.MariaDB,
+			nemeses: clients(ofSessions, ofNetwork, []string{"crash", "restart", "connections"}),
+		},
+		{
+			name: "mysql-session", store: database.MySQLSession,
+			nemeses: clients(ofSessions, ofNetwork, []string{"crash", "restart", "connections"}),
 		},
 	}
 	return all

@@ -30,7 +30,8 @@ var hot = []string{"hot/a", "hot/b", "hot/c"}
 func (t *trial) modes() []string {
 	return slices.DeleteFunc(client.Modes(), func(name string) bool {
 		return t.scene.steps > t.ttl && slices.Contains(client.SteadyModes(), name) ||
-			t.scene.store == database.Session && slices.Contains(client.StoredModes(), name)
+			database.BySession(t.scene.store) && slices.Contains(client.StoredModes(), name) ||
+			t.scene.store == database.MySQLSession && slices.Contains(client.SharedModes(), name)
 	})
 }
 
@@ -99,7 +100,7 @@ func (t *trial) reserve() time.Duration { return t.peace() + 2*t.ttl }
 // Everything else is as with other stores.
 func (t *trial) check(events []history.Event, left check.Remains) []check.Violation {
 	found := check.Run(events, left, t.ttl)
-	if t.scene.store != database.Session {
+	if !database.BySession(t.scene.store) {
 		return found
 	}
 	return slices.DeleteFunc(found, func(v check.Violation) bool {

@@ -37,6 +37,9 @@ func SteadyModes() []string { return []string{"kept/a"} }
 // StoredModes are those that need a store which keeps more of a lock than its holders.
 func StoredModes() []string { return []string{"permits/2", "permits/3", "fixed/a", "kept/a"} }
 
+// SharedModes are those that need a store whose locks can be shared.
+func SharedModes() []string { return []string{"shared/a", "shared/b"} }
+
 // way returns how a name is used.
 func way(name string) string {
 	before, _, _ := strings.Cut(name, "/")

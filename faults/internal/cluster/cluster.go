@@ -36,6 +36,7 @@ type Config struct {
 	Ahead       time.Duration     // of all servers' clocks, before anything else happens
 	Clock       bool              // their clocks can be moved
 	Disk        int64             // see pgserver.Config
+	MariaDB     bool              // one server of that kind; no standby, and no clock or disk of its own
 	Seed        uint64
 }
 
@@ -52,6 +53,7 @@ type Cluster struct {
 	links   []*proxy.Link    // of each place
 	proxies [][]*proxy.Proxy // of each place and slot
 
+	maria   *maria   // not nil: the only server
 	outside *outside // not nil: a database that is not ours
 }
 
@@ -71,6 +73,9 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 func (c *Cluster) start(ctx context.Context) error {
 	if err := c.connect(len(c.slots)); err != nil {
 		return err
+	}
+	if c.cfg.MariaDB {
+		return c.startMaria(ctx)
 	}
 	server, err := pgserver.Start(ctx, pgserver.Config{
 		Settings: c.cfg.Settings, Clock: c.cfg.Clock, Disk: c.cfg.Disk,
@@ -127,6 +132,9 @@ func (c *Cluster) Close() error {
 		if s != nil {
 			made = append(made, s)
 		}
+	}
+	if c.maria != nil {
+		made = append(made, c.maria)
 	}
 	var errs []error
 	for _, m := range made {

@@ -8,14 +8,27 @@ import (
 )
 
 // Crash kills the primary, and leaves it down.
-func (c *Cluster) Crash() error { return c.slots[c.primary].Kill() }
+func (c *Cluster) Crash() error {
+	if c.maria != nil {
+		return c.maria.Kill()
+	}
+	return c.slots[c.primary].Kill()
+}
 
 // Stop stops the primary in good order, and leaves it down.
-func (c *Cluster) Stop() error { return c.slots[c.primary].Stop(pgserver.Fast) }
+func (c *Cluster) Stop() error {
+	if c.maria != nil {
+		return c.maria.Stop()
+	}
+	return c.slots[c.primary].Stop(pgserver.Fast)
+}
 
 // Restart starts the primary again, and waits until a synchronous standby follows
 // it.
 func (c *Cluster) Restart(ctx context.Context) error {
+	if c.maria != nil {
+		return c.maria.Restart(ctx)
+	}
 	if err := c.slots[c.primary].Restart(ctx); err != nil {
 		return err
 	}

@@ -45,17 +45,28 @@ func (c *Cluster) signal(ctx context.Context, function string, most int) error {
 
 // Terminate ends up to eight sessions.
 func (c *Cluster) Terminate(ctx context.Context) error {
-	return c.signal(ctx, "pg_terminate_backend", 1+c.dice.IntN(8))
+	most := 1 + c.dice.IntN(8)
+	if c.maria != nil {
+		return c.maria.signal(ctx, "KILL ", most)
+	}
+	return c.signal(ctx, "pg_terminate_backend", most)
 }
 
 // Cancel cancels what up to 24 sessions are doing, if they are doing anything.
 func (c *Cluster) Cancel(ctx context.Context) error {
-	return c.signal(ctx, "pg_cancel_backend", 1+c.dice.IntN(24))
+	most := 1 + c.dice.IntN(24)
+	if c.maria != nil {
+		return c.maria.signal(ctx, "KILL QUERY ", most)
+	}
+	return c.signal(ctx, "pg_cancel_backend", most)
 }
 
 // Crowd opens connections until the server takes no more, ends some of those of
 // clients, which would notice nothing otherwise, and keeps its own until ctx ends.
 func (c *Cluster) Crowd(ctx context.Context) error {
+	if c.maria != nil {
+		return c.maria.crowd(ctx)
+	}
 	var all crowd
 	defer all.leave(ctx)
 	var wg sync.WaitGroup

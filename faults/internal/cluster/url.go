@@ -18,6 +18,9 @@ const name = "leasehold_faults"
 // URL returns how the process in a place reaches the primary, whichever server
 // that is.
 func (c *Cluster) URL(place int) string {
+	if c.maria != nil {
+		return c.maria.through(c.proxies[place][0].Addr())
+	}
 	u := parse(c.address())
 	query := u.Query()
 	query.Set("application_name", name)
@@ -38,6 +41,9 @@ func (c *Cluster) URL(place int) string {
 func (c *Cluster) Direct() string {
 	if c.outside != nil {
 		return c.outside.url
+	}
+	if c.maria != nil {
+		return c.maria.URL()
 	}
 	return c.address() + "&statement_timeout=0&default_transaction_isolation=read%20committed"
 }

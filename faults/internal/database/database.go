@@ -19,11 +19,11 @@ import (
 // Config says how to reach a database. It is passed between processes.
 type Config struct {
 	Kind string // a key of Kinds
-	URL  string // of PostgreSQL; with a password
+	URL  string // of a server; with a password
 	Path string // of SQLite
 
 	Schema  string        // of PostgreSQL, for all tables
-	Longest time.Duration // the cap of TTLs that Prepare stores; 0: the default (PostgreSQL only)
+	Longest time.Duration // the cap of TTLs that Prepare stores; 0: the default (servers only)
 	NoGrace bool          // Prepare turns off the pause in granting after a failover (PostgreSQL only)
 }
 
@@ -83,10 +83,19 @@ const (
 	SQLite   = "sqlite"
 	Postgres = "postgres"
 	Session  = "session" // of PostgreSQL, through advisory locks
+	MariaDB  = "mariadb"
+
+	MySQLSession = "mysql-session" // of MariaDB, through named locks
 )
 
-// OnPostgres reports whether databases of that kind are in a PostgreSQL server.
-func OnPostgres(kind string) bool { return kind == Postgres || kind == Session }
+// OnServer reports whether databases of that kind are in a server.
+func OnServer(kind string) bool { return kind != SQLite }
+
+// OnMariaDB reports whether they are in a MariaDB server.
+func OnMariaDB(kind string) bool { return kind == MariaDB || kind == MySQLSession }
+
+// BySession reports whether locks of that kind are held by sessions.
+func BySession(kind string) bool { return kind == Session || kind == MySQLSession }
 
 // Think is how long the holder of a lock of that kind thinks inside a guarded
 // transaction, at the most. The one writer of an SQLite file delays all others.
@@ -106,6 +115,11 @@ func Open(ctx context.Context, cfg Config) (Database, error) {
 		return openPostgres(ctx, cfg)
 	case Session:
 		return openSession(ctx, cfg)
+	case MariaDB:
+		return openMySQL(cfg)
+	case MySQLSession:
+		db, err := openMySQL(cfg)
+		return mySession{db}, err
 	default:
 		return nil, fmt.Errorf("there is no store %q", cfg.Kind)
 	}
