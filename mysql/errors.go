@@ -22,16 +22,18 @@ var (
 
 // Error numbers of the server that are told apart.
 const (
-	codeDuplicate     = 1062
-	codeNoTable       = 1146
-	codeNoDatabase    = 1049
-	codeParse         = 1064
-	codeLockTimeout   = 1205
-	codeDeadlock      = 1213
-	codeReadOnly      = 1290
-	codeReadOnlyTx    = 1792
-	codeReadOnlyMode  = 1836
-	codeStatementOnly = 1665 // cannot write READ COMMITTED to a binary log of statements
+	codeDuplicate        = 1062
+	codeNoTable          = 1146
+	codeNoDatabase       = 1049
+	codeParse            = 1064
+	codeLockTimeout      = 1205
+	codeDeadlock         = 1213
+	codeReadOnly         = 1290
+	codeReadOnlyTx       = 1792
+	codeReadOnlyMode     = 1836
+	codeInterrupted      = 1317
+	codeStatementTimeout = 1969 // MariaDB
+	codeStatementOnly    = 1665 // cannot write READ COMMITTED to a binary log of statements
 )
 
 // noPrivilege are the errors of a user who may not do it.

@@ -15,9 +15,10 @@ type proxy struct {
 
 	mu       sync.Mutex // guards the fields below
 	cond     *sync.Cond
-	replies  bool // pass from the server to clients, on connections made so far
-	requests bool
+	replies  *bool // pass from the server to clients, on connections made since fresh
+	requests *bool
 	conns    []net.Conn
+	closed   bool
 }
 
 // newProxy returns a proxy to the test server, and the address of a database through it.
@@ -28,8 +29,9 @@ func newProxy(t *testing.T, database string) (*proxy, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listen: listen, server: cfg.Addr, replies: true, requests: true}
+	p := &proxy{listen: listen, server: cfg.Addr, replies: new(bool), requests: new(bool)}
 	p.cond = sync.NewCond(&p.mu)
+	p.set(true, true)
 	go p.accept()
 	t.Cleanup(p.close)
 	cfg.Addr, cfg.DBName = listen.Addr().String(), database
@@ -49,9 +51,9 @@ func (p *proxy) accept() {
 		}
 		p.mu.Lock()
 		p.conns = append(p.conns, client, server)
+		go p.pump(server, client, p.requests)
+		go p.pump(client, server, p.replies)
 		p.mu.Unlock()
-		go p.pump(server, client, &p.requests)
-		go p.pump(client, server, &p.replies)
 	}
 }
 
@@ -61,7 +63,7 @@ func (p *proxy) pump(to io.WriteCloser, from io.Reader, open *bool) {
 	for {
 		n, err := from.Read(buf)
 		p.mu.Lock()
-		for !*open {
+		for !*open && !p.closed {
 			p.cond.Wait()
 		}
 		p.mu.Unlock()
@@ -75,15 +77,24 @@ func (p *proxy) pump(to io.WriteCloser, from io.Reader, open *bool) {
 func (p *proxy) set(requests, replies bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.requests, p.replies = requests, replies
+	*p.requests, *p.replies = requests, replies
 	p.cond.Broadcast()
+}
+
+// fresh leaves the connections there are as they are, and lets those pass that come.
+func (p *proxy) fresh() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	requests, replies := true, true
+	p.requests, p.replies = &requests, &replies
 }
 
 func (p *proxy) close() {
 	_ = p.listen.Close()
-	p.set(true, true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed = true
+	p.cond.Broadcast()
 	for _, conn := range p.conns {
 		_ = conn.Close() // ends the pumps
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 	"github.com/leaseholdgo/leasehold/internal/keyed"
 )
 
@@ -167,7 +168,7 @@ func (h *named) raise(patience time.Duration) bool {
 // Tidy implements keyed.Session.
 func (h *named) Tidy(keys, hide []string) (map[string]keyed.Mode, error) {
 	has := make(map[string]keyed.Mode, len(keys))
-	err := h.exchange(context.Background(), func(ctx context.Context, s *session) error {
+	err := h.exchange(context.Background(), again(func(ctx context.Context, s *session) error {
 		if _, err := h.steps(ctx, s, slices.Repeat([]keyed.Step{keyed.Hide}, len(hide)), hide); err != nil {
 			return err
 		}
@@ -178,6 +179,18 @@ func (h *named) Tidy(keys, hide []string) (map[string]keyed.Mode, error) {
 			}
 		}
 		return err
-	})
+	}))
 	return has, err
+}
+
+// again repeats what was cancelled at the server, for as long as its context lasts.
+func again(do func(context.Context, *session) error) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		for {
+			err := do(ctx, s)
+			if !hasCode(err, codeInterrupted, codeStatementTimeout) || !backoff.Sleep(ctx, time.Millisecond) {
+				return err
+			}
+		}
+	}
 }

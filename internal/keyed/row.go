@@ -38,6 +38,8 @@ type row struct {
 	// back, nobody else is granted the lock.
 	leaving bool
 
+	stuck int // how often in a row the key could not be given back
+
 	since time.Time     // foreign: when it was found to be held elsewhere
 	due   time.Time     // foreign: when to ask again
 	pause time.Duration // foreign: between the last time and that

@@ -220,6 +220,9 @@ func (r *row) have(m Mode) {
 	case m != None && r.held == None && now.Sub(r.freed) > MaxPoll:
 		r.turn = now
 	}
+	if m < r.held {
+		r.stuck = 0
+	}
 	r.held, r.leaving = m, r.leaving && m != None
 	if m != Exclusive {
 		r.next, r.end = 0, 0
@@ -233,6 +236,10 @@ func (o *op) keep(first uint64) {
 		o.row.next, o.row.end = first, first+uint64(o.fences)
 	}
 }
+
+// mostTries is how often in a row a key may fail to be given back. One failure may be that a
+// statement was cancelled, which is no reason to give up all that the session has.
+const mostTries = 10
 
 // recover finds out what a statement that failed has left behind: it may have taken keys
 // before it failed.
@@ -259,8 +266,13 @@ func (t *Table) recover(b *batch, failure error) {
 		}
 		o.row.next, o.row.end = 0, 0
 	}
-	t.mu.Unlock()
+	stuck := false
 	if o := b.ops[0]; len(b.ops) == 1 && o.lowers() && has[o.row.key] > o.target {
+		o.row.stuck++
+		stuck = o.row.stuck > mostTries
+	}
+	t.mu.Unlock()
+	if stuck {
 		s.Fail(fmt.Errorf("a key cannot be given back: %w", failure))
 		return
 	}

@@ -1,0 +1,314 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+// A thousand locks held and a thousand goroutines that wait, for the names and for one of
+// another process, take three connections.
+func TestHazard31_SessionLocksOnThreeConnections(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	db := openDB(t, serverURL(t))
+	c, other := s.clientOf(NewSession(db, s.cfg), testTTL), s.client()
+	theirs := s.acquire(other, "theirs")
+	const n = 1000
+	locks := make([]*leasehold.Lock, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { locks[i] = s.acquire(c, fmt.Sprint("name ", i)) })
+	}
+	wg.Wait()
+	var granted atomic.Int64
+	for i := range n {
+		wg.Go(func() {
+			name := fmt.Sprint("name ", i)
+			if i%2 == 0 {
+				name = "theirs"
+			}
+			lock, err := c.Acquire(t.Context(), name)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			granted.Add(1)
+			if err := lock.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	await(t, "all wait", func() bool {
+		info, err := c.Get(t.Context(), "name 999")
+		return err == nil && len(info.Waiters) == 1
+	})
+	if got := db.Stats().OpenConnections; got != 3 {
+		t.Errorf("%d connections", got)
+	}
+	if granted.Load() != 0 {
+		t.Errorf("%d who should wait do not", granted.Load())
+	}
+	for _, lock := range locks {
+		wg.Go(func() { s.release(lock) })
+	}
+	s.release(theirs)
+	wg.Wait()
+	if granted.Load() != n {
+		t.Errorf("%d of %d were granted", granted.Load(), n)
+	}
+}
+
+// The user's pool may be as exhausted as it likes.
+func TestHazard32_SessionBesideTheUsersPool(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	db := openDB(t, serverURL(t))
+	db.SetMaxOpenConns(minPool)
+	const ttl = 300 * time.Millisecond
+	c := s.clientOf(NewSession(db, s.cfg), ttl)
+	all, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.Close()
+	lock := s.acquire(c, "a")
+	select {
+	case <-lock.Context().Done():
+		t.Fatal(context.Cause(lock.Context()))
+	case <-time.After(4 * ttl):
+	}
+	s.release(lock)
+}
+
+// No connection that anybody gets back has a lock.
+func TestHazard33_NoLockIsLeftWithAConnection(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	db := openDB(t, serverURL(t))
+	c := s.clientOf(NewSession(db, s.cfg), testTTL)
+	s.acquire(c, "left behind")
+	if got := value[sql.NullInt64](t, db, "SELECT RELEASE_LOCK('"+SessionLockName(s.cfg.Namespace, "left behind")+"')"); got.Int64 != 0 {
+		t.Error("a connection of the pool has the lock")
+	}
+	c.Close()
+	if got := db.Stats().InUse; got != 0 {
+		t.Errorf("%d connections are still in use", got)
+	}
+	s.free("left behind")
+}
+
+// Waits that end, for names that others hold, here and elsewhere, end nothing else.
+func TestHazard34_CancelledWaitsDropNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c, other := s.client(), s.client()
+	mine, theirs := s.acquire(c, "mine"), s.acquire(other, "theirs")
+	id := s.user("mine")
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), rand.N(30*time.Millisecond))
+			defer cancel()
+			name := []string{"mine", "theirs", "theirs"}[i%3]
+			if _, err := c.Acquire(ctx, name); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a wait that ended: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if !mine.Held() || !theirs.Held() || s.user("mine") != id {
+		t.Errorf("held %v and %v, by the connection %d, before %d", mine.Held(), theirs.Held(), s.user("mine"), id)
+	}
+	s.release(theirs)
+	s.release(mine)
+	s.free("mine", "theirs")
+}
+
+// sharing is a driver whose connections share those of the server: each statement goes to
+// the next one.
+type sharing struct {
+	sqldriver.Connector
+	size atomic.Int64 // how many
+}
+
+func (c *sharing) Connect(ctx context.Context) (sqldriver.Conn, error) {
+	shared := &sharedConn{pool: c}
+	for range 2 {
+		conn, err := c.Connector.Connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		shared.conns = append(shared.conns, conn)
+	}
+	return shared, nil
+}
+
+type sharedConn struct {
+	pool  *sharing
+	conns []sqldriver.Conn
+	turn  int64
+}
+
+func (c *sharedConn) next() sqldriver.Conn {
+	c.turn++
+	return c.conns[c.turn%c.pool.size.Load()]
+}
+
+func (c *sharedConn) Prepare(text string) (sqldriver.Stmt, error) { return c.next().Prepare(text) }
+func (c *sharedConn) Begin() (sqldriver.Tx, error)                { return nil, errors.ErrUnsupported }
+
+func (c *sharedConn) QueryContext(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	return c.next().(sqldriver.QueryerContext).QueryContext(ctx, text, args)
+}
+
+func (c *sharedConn) Close() error {
+	var errs []error
+	for _, conn := range c.conns {
+		errs = append(errs, conn.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// A proxy that shares connections would leave session locks with those of somebody else's.
+// It is found out before anything is locked, and refused; one that begins with it later ends
+// the session.
+func TestHazard35_SessionRefusesASharedConnection(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	connector, err := mysql.NewConnector(settingsOf(t, serverURL(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := &sharing{Connector: connector}
+	db := sql.OpenDB(pool)
+	defer db.Close()
+	pool.size.Store(2)
+	_, err = leasehold.Open(t.Context(), NewSession(db, s.cfg), leasehold.Config{})
+	if err == nil || !driver.IsPermanent(err) || !errors.Is(err, errPooler) || !strings.Contains(err.Error(), "lease store") {
+		t.Fatalf("through the proxy: %v", err)
+	}
+	pool.size.Store(1)
+	c := s.clientOf(NewSession(db, s.cfg), time.Second)
+	lock := s.acquire(c, "a")
+	pool.size.Store(2)
+	<-lock.Context().Done()
+	if cause := context.Cause(lock.Context()); !errors.Is(cause, errPooler) {
+		t.Errorf("lost because of %v", cause)
+	}
+	_ = lock.Close() // it was lost
+}
+
+// The grant and the end of the wait come at the same moment, between processes: whoever
+// says that it holds does, and nothing is left of the others.
+func TestHazard36_SessionGrantAndCancellationAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c, other := s.client(), s.client()
+	granted := 0
+	for range 40 {
+		lock := s.acquire(other, "a")
+		ctx, cancel := context.WithCancel(t.Context())
+		got := make(chan *leasehold.Lock, 1)
+		go func() {
+			lock, _ := c.Acquire(ctx, "a")
+			got <- lock
+		}()
+		time.AfterFunc(rand.N(40*time.Millisecond), cancel)
+		time.Sleep(rand.N(5 * time.Millisecond)) // the moment is what varies
+		s.release(lock)
+		if lock := <-got; lock != nil {
+			granted++
+			s.refused(other, "a")
+			s.release(lock)
+		}
+		cancel()
+	}
+	t.Logf("%d of 40 were granted", granted)
+	s.free("a")
+}
+
+// The server's name for a lock is what its documentation says, for names of every shape, and
+// it is not one that the server takes for another's.
+func TestHazard38_SessionNamesAreOfBytes(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, serverURL(t))
+	seen := map[string]string{}
+	for _, name := range []string{"a", "A", "a ", " a", "caf\u00e9", "cafe\u0301", "x'y\"z", "\u65e5\u672c", strings.Repeat("x", 1024)} {
+		key := SessionLockName("", name)
+		want := value[string](t, db, "SELECT CONCAT('leasehold:', LEFT(SHA2(CONCAT("+bytesSQL(DefaultNamespace)+", '\\0', "+bytesSQL(name)+"), 256), 48))")
+		if key != want || key != strings.ToLower(key) || len(key+waitSuffix) > 64 {
+			t.Errorf("%q: %q, in SQL %q", name, key, want)
+		}
+		if other, ok := seen[key]; ok {
+			t.Errorf("%q and %q are one", name, other)
+		}
+		seen[key] = name
+		if SessionLockName("other", name) == key {
+			t.Errorf("%q is one lock in two namespaces", name)
+		}
+	}
+}
+
+// Names share a lock of the server's only where 192 bits of their hashes are equal; and by
+// no trick of where the namespace ends.
+func TestHazard39_SessionNamesDoNotCollide(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c, other := s.client(), s.client()
+	lock := s.acquire(c, "b/c")
+	for _, twin := range []struct{ namespace, name string }{{s.cfg.Namespace, "b/C"}, {s.cfg.Namespace + "/b", "c"}, {s.cfg.Namespace + "b", "/c"}} {
+		if SessionLockName(twin.namespace, twin.name) == SessionLockName(s.cfg.Namespace, "b/c") {
+			t.Errorf("%q in %q is the same lock", twin.name, twin.namespace)
+		}
+	}
+	s.release(s.acquire(other, "b/C"))
+	s.refused(other, "b/c")
+	s.release(lock)
+}
+
+// A process whose goroutines pass a name among themselves, and take it again and again, lets
+// others have it.
+func TestHazard17_ProcessesTakeTurns(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	hot, other := s.client(), s.client()
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				lock, err := hot.Acquire(ctx, "x")
+				if err != nil {
+					return
+				}
+				time.Sleep(rand.N(2 * time.Millisecond)) // work
+				s.release(lock)
+			}
+		})
+	}
+	for range 5 {
+		start := time.Now()
+		lock := s.acquire(other, "x")
+		if took := time.Since(start); took > 5*time.Second { // a turn takes a tenth of a second
+			t.Errorf("waited %v", took)
+		}
+		s.release(lock)
+	}
+	stop()
+	wg.Wait()
+	s.free("x")
+}
