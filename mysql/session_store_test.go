@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/drivertest"
@@ -57,13 +55,6 @@ func newSite(t testing.TB, change ...func(*SessionConfig)) *site {
 func (s *site) client() *leasehold.Client {
 	s.Helper()
 	return s.clientOf(OpenSession(serverURL(s), s.cfg), testTTL)
-}
-
-// through returns a client whose connections take another way to the server.
-func (s *site) through(address string, ttl time.Duration) *leasehold.Client {
-	s.Helper()
-	settings := settingsOf(s, serverURL(s), func(cfg *mysql.Config) { cfg.Net, cfg.Addr = "tcp", address })
-	return s.clientOf(OpenSession(settings.FormatDSN(), s.cfg), ttl)
 }
 
 func (s *site) clientOf(store driver.Store, ttl time.Duration) *leasehold.Client {

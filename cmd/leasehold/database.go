@@ -119,7 +119,7 @@ func (d database) open() (*openStore, error) {
 	}
 	if d.isMySQL() {
 		if d.Session {
-			return nil, unusable("--session works on PostgreSQL only")
+			return &openStore{Store: mysql.OpenSession(d.URL, mysql.SessionConfig{}), close: func() {}, migrate: noTables}, nil
 		}
 		store := mysql.Open(d.URL, mysql.Config{})
 		return &openStore{Store: store, close: func() {}, migrate: store.Migrate}, nil

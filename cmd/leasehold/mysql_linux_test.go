@@ -18,15 +18,7 @@ func newMySQL(t *testing.T) string {
 	if server == "" || err != nil {
 		t.Fatal("LEASEHOLD_TEST_MYSQL_URL names no server: run the tests with make test")
 	}
-	cfg := driver.NewConfig()
-	cfg.User, cfg.Net, cfg.Addr = u.User.Username(), "tcp", u.Host
-	cfg.Passwd, _ = u.User.Password()
-	connector, err := driver.NewConnector(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := sql.OpenDB(connector)
-	t.Cleanup(func() { _ = db.Close() })
+	db := openMySQL(t, server)
 	name := "leasehold_tool_" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "_"))
 	for _, statement := range []string{"DROP DATABASE IF EXISTS " + name, "CREATE DATABASE " + name} {
 		if _, err := db.Exec(statement); err != nil {
@@ -40,6 +32,17 @@ func newMySQL(t *testing.T) string {
 	})
 	u.Path = "/" + name
 	return u.String()
+}
+
+// openMySQL returns a pool of connections to the server at a URL.
+func openMySQL(t *testing.T, server string) *sql.DB {
+	u := must(url.Parse(server))
+	cfg := driver.NewConfig()
+	cfg.User, cfg.Net, cfg.Addr = u.User.Username(), "tcp", u.Host
+	cfg.Passwd, _ = u.User.Password()
+	db := sql.OpenDB(must(driver.NewConnector(cfg)))
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 // Each subcommand works on MySQL and MariaDB, under both names of the scheme.

@@ -25,10 +25,11 @@ command ends sooner or this host dies: for a job that is started on many hosts b
 clocks that differ, with --try. The time counts only if the command was started; it
 does not bound how long the command runs. "leasehold revoke" ends it.
 
-With --session, on PostgreSQL, the lock is an advisory lock of the server's: nothing is
-stored, and it is free the moment the connection ends, be it that this process dies or
-that the server does. Then the command is ended at once, and somebody else may have the
-lock before it is. Runs with and without --session do not keep each other out.
+With --session the lock is the server's: an advisory lock of PostgreSQL, or a named lock of
+MySQL or MariaDB, which nobody can share. Nothing is stored but the fence, and it is free
+the moment the connection ends, be it that this process dies or that the server does. Then
+the command is ended at once, and somebody else may have the lock before it is. Runs with
+and without --session do not keep each other out.
 
 The command never outlives the lock. If the lock is about to be lost, because the
 database cannot be reached, every process of the command gets SIGTERM at the
@@ -76,7 +77,7 @@ func newRun(db *databaseFlags, status *int) *cobra.Command {
 	flags.BoolVar(&j.Shared, "shared", false, "let others hold the lock shared too")
 	flags.IntVar(&j.Permits, "permits", 0, "let `N` hold the name at once")
 	flags.DurationVar(&j.MinHold, "min-hold", 0, "keep the lock taken this `long` at least, even if the command ends sooner")
-	flags.BoolVar(&j.session, "session", false, "hold the lock by a connection, not in a table (PostgreSQL)")
+	flags.BoolVar(&j.session, "session", false, "hold the lock by a connection, not in a table (not on SQLite)")
 	flags.DurationVar(&j.TTL, "ttl", leasehold.DefaultTTL, "how `long` the lock outlives an unreachable holder")
 	flags.DurationVar(&j.StopTimeout, "stop-timeout", 0, "`time` between SIGTERM and SIGKILL (default a fifth of the TTL)")
 	flags.StringVar(&j.Owner, "owner", "", "who holds the lock, for people (default the user's name)")
@@ -98,7 +99,10 @@ func (j *job) complete(cmd *cobra.Command, args []string, db *databaseFlags) err
 		return err
 	}
 	if j.session && j.Database.URL == "" {
-		return misused("--session is for PostgreSQL: give --db postgres://...")
+		return misused("--session is for PostgreSQL, MySQL and MariaDB: give --db postgres://... or mysql://...")
+	}
+	if j.session && j.Shared && j.Database.isMySQL() {
+		return misused("--session: named locks of MySQL and MariaDB cannot be shared: give one of --session and --shared")
 	}
 	j.Database.Session = j.session
 	j.Connect = db.connect

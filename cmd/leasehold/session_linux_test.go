@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/leaseholdgo/leasehold/mysql"
 	"github.com/leaseholdgo/leasehold/postgres"
 )
 
@@ -30,6 +32,26 @@ func TestSession(t *testing.T) {
 	var ended int
 	if err := conn.QueryRow(t.Context(), sql, postgres.SessionKey("", "name")).Scan(&ended); err != nil || ended != 1 {
 		t.Fatalf("%d sessions were ended, %v", ended, err)
+	}
+	first.wantError(statusLost, "lost", "the session ended")
+	wantTry(t, db, 0, "--session", "name")
+}
+
+// The same by a named lock of MySQL or MariaDB.
+func TestSessionOfMySQL(t *testing.T) {
+	db := newMySQL(t)
+	first := sleeper(t, db, "--session", "name")
+	wantTry(t, db, statusHeld, "--session", "name")
+	wantTry(t, db, statusUsage, "--session", "--shared", "name")
+	wantTry(t, db, 0, "name") // in the tables
+	wantTry(t, db, 0, "--session", "other")
+	admin := openMySQL(t, db)
+	var id int
+	if err := admin.QueryRow("SELECT IS_USED_LOCK(?)", mysql.SessionLockName("", "name")).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Exec(fmt.Sprint("KILL ", id)); err != nil {
+		t.Fatal(err)
 	}
 	first.wantError(statusLost, "lost", "the session ended")
 	wantTry(t, db, 0, "--session", "name")
