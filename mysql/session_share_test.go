@@ -312,3 +312,51 @@ func TestHazard17_ProcessesTakeTurns(t *testing.T) {
 	wg.Wait()
 	s.free("x")
 }
+
+// elsewhere is a driver whose servers say that they belong to a cluster.
+type elsewhere struct {
+	sqldriver.Connector
+	variables string // a query that yields those of the cluster
+}
+
+func (c *elsewhere) Connect(ctx context.Context) (sqldriver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	return &elsewhereConn{conn, c.variables}, err
+}
+
+type elsewhereConn struct {
+	sqldriver.Conn
+	variables string
+}
+
+func (c *elsewhereConn) QueryContext(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	if strings.Contains(text, "wsrep_on") {
+		text = c.variables
+	}
+	return c.Conn.(sqldriver.QueryerContext).QueryContext(ctx, text, args)
+}
+
+// Named locks do not reach other nodes: a cluster with several writers is refused, unless
+// the configuration says that one is used at a time.
+func TestSessionRefusesACluster(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	connector, err := mysql.NewConnector(settingsOf(t, serverURL(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, variables := range map[string]string{
+		"Galera":            "SELECT 'wsrep_on', 'ON' UNION ALL SELECT 'wsrep_provider', 'libgalera_smm.so'",
+		"replication group": "SELECT 'group_replication_single_primary_mode', 'OFF'",
+	} {
+		db := sql.OpenDB(&elsewhere{connector, variables})
+		defer db.Close()
+		_, err := leasehold.Open(t.Context(), NewSession(db, s.cfg), leasehold.Config{})
+		if err == nil || !driver.IsPermanent(err) || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "SingleWriter") {
+			t.Errorf("%s: %v", what, err)
+		}
+		cfg := s.cfg
+		cfg.SingleWriter = true
+		s.release(s.acquire(s.clientOf(NewSession(db, cfg), testTTL), "a"))
+	}
+}
