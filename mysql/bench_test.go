@@ -79,3 +79,20 @@ func divide(b *testing.B, goroutines int, do func(i int) error) {
 	run((b.N + goroutines - 1) / goroutines)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "cycles/s")
 }
+
+// BenchmarkSession: each goroutine acquires and releases a name of its own, by one session.
+func BenchmarkSession(b *testing.B) {
+	for _, n := range []int{1, 8, 512} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := newSite(b)
+			c := s.client()
+			divide(b, n, func(i int) error {
+				lock, err := c.Acquire(b.Context(), fmt.Sprint("name ", i))
+				if err != nil {
+					return err
+				}
+				return lock.Close()
+			})
+		})
+	}
+}

@@ -1,4 +1,7 @@
-// Package mysql keeps the locks of leasehold in tables of MySQL or MariaDB.
+// Package mysql keeps the locks of leasehold in tables of MySQL or MariaDB: [New] and
+// [Open]. Or a session of the server holds them, with nothing stored but a fence, until its
+// connection ends: [NewSession] and [OpenSession], of which [SessionStore] says what they
+// promise. What follows is about tables.
 //
 // # What it does not do
 //

@@ -53,6 +53,9 @@ func (s *SessionStore) begin(ctx context.Context, h *named, lost []keyed.Session
 	return h, nil
 }
 
+// longestStatement bounds what the server takes for a statement, however long the TTL is.
+const longestStatement = time.Hour
+
 // settle makes the settings of the connection that holds the locks.
 func (h *named) settle(ctx context.Context, main *session) error {
 	if !main.multi {
@@ -60,7 +63,7 @@ func (h *named) settle(ctx context.Context, main *session) error {
 			return err
 		}
 	}
-	if err := main.setUp(ctx, h.patience); err != nil {
+	if err := main.setUp(ctx, min(h.patience, longestStatement)); err != nil {
 		return err
 	}
 	if err := main.run(ctx, plain(patienceSQL(h.patience))...); err != nil {
@@ -73,7 +76,8 @@ func (h *named) settle(ctx context.Context, main *session) error {
 // TTLs are later than any client believes in a lock; a short TTL would end sessions of
 // programs that are merely slow.
 func patienceSQL(ttl time.Duration) string {
-	return "SET SESSION wait_timeout = " + number(int64(IdleTimeout(ttl).Seconds()+0.999))
+	seconds := min(IdleTimeout(ttl).Seconds()+0.999, 365*24*3600) // which is the server's limit
+	return "SET SESSION wait_timeout = " + number(int64(seconds))
 }
 
 // IdleTimeout is how long the server lets a session live without a statement, for clients

@@ -53,7 +53,7 @@ var _ keyed.Session = (*named)(nil)
 func newNamed(db *sql.DB, own bool, ttl time.Duration) *named {
 	h := &named{db: db, own: own, patience: ttl, ended: make(chan struct{}), signs: make(chan struct{}, 1)}
 	h.ctx, h.stop = context.WithCancel(context.Background())
-	h.watch, h.side = h.link(0), h.link(ttl/2)
+	h.watch, h.side = h.link(0), h.link(min(ttl/2, longestStatement))
 	return h
 }
 

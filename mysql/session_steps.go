@@ -153,7 +153,7 @@ func (h *named) Visit(ctx context.Context, ttl time.Duration) error {
 			return h.ask(ctx, s)
 		}
 	}
-	return h.exchange(ctx, do)
+	return h.exchange(ctx, again(do))
 }
 
 // raise makes the session at least as patient as given. It reports whether it was not.
