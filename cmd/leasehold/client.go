@@ -14,7 +14,7 @@ func withClient(cmd *cobra.Command, db *databaseFlags, f func(context.Context, *
 	if err != nil {
 		return err
 	}
-	store, err := chosen.open()
+	store, err := chosen.openToLook()
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type database struct {
 	File    string `json:"file,omitempty"` // SQLite
 	URL     string `json:"url,omitempty"`  // PostgreSQL, MySQL or MariaDB; may hold a password
 	Session bool   `json:"session"`        // a session holds the locks, and no table; only with URL
+	looks   bool   // at what sessions hold: it makes no table
 }
 
 // isMySQL reports whether it is MySQL or MariaDB.
@@ -36,11 +37,20 @@ func (d database) isMySQL() bool {
 type databaseFlags struct {
 	url, file string
 	connect   time.Duration // how long to try first contact
+	session   bool          // of subcommands that look at locks of sessions
 }
 
 // choose returns the database that flags and environment name, without touching
 // it.
 func (f databaseFlags) choose() (database, error) {
+	d, err := f.named()
+	if d.Session, d.looks = f.session, f.session; err == nil && f.session && d.URL == "" {
+		return d, misused("--session is for PostgreSQL, MySQL and MariaDB: give --db postgres://... or mysql://...")
+	}
+	return d, err
+}
+
+func (f databaseFlags) named() (database, error) {
 	switch {
 	case f.connect <= 0:
 		return database{}, misused("--connect-timeout %v: use more than 0", f.connect)
@@ -119,7 +129,7 @@ func (d database) open() (*openStore, error) {
 	}
 	if d.isMySQL() {
 		if d.Session {
-			return &openStore{Store: mysql.OpenSession(d.URL, mysql.SessionConfig{}), close: func() {}, migrate: noTables}, nil
+			return &openStore{Store: mysql.OpenSession(d.URL, mysql.SessionConfig{NoFence: d.looks}), close: func() {}, migrate: noTables}, nil
 		}
 		store := mysql.Open(d.URL, mysql.Config{})
 		return &openStore{Store: store, close: func() {}, migrate: store.Migrate}, nil
@@ -133,10 +143,22 @@ func (d database) open() (*openStore, error) {
 		return nil, driver.Permanent(errors.New("its settings cannot be used"))
 	}
 	if d.Session {
-		return &openStore{Store: postgres.NewSession(pool, postgres.SessionConfig{}), close: pool.Close, migrate: noTables}, nil
+		return &openStore{Store: postgres.NewSession(pool, postgres.SessionConfig{NoFence: d.looks}), close: pool.Close, migrate: noTables}, nil
 	}
 	store := postgres.New(pool, postgres.Config{})
 	return &openStore{Store: store, close: pool.Close, migrate: store.Migrate}, nil
+}
+
+// openToLook makes the store for a subcommand that looks.
+func (d database) openToLook() (*openStore, error) {
+	store, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	if held, ok := store.Store.(sessionStore); ok {
+		store.Store = sessions{held}
+	}
+	return store, nil
 }
 
 // noTables is the migration of a store that has none to migrate.

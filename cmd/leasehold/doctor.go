@@ -45,6 +45,7 @@ func newDoctor(db *databaseFlags, status *int) *cobra.Command {
 			return err
 		},
 	}
+	sessionFlag(cmd, db)
 	cmd.Flags().BoolVar(&v.asJSON, "json", false, "print an array of objects: check, level (ok, warning, problem), finding, advice")
 	cmd.Flags().DurationVar(&v.torture, "torture", 0, "then work on the database under faults for this `long`, and check the history")
 	return cmd
@@ -61,6 +62,9 @@ func (v visit) run(ctx context.Context, db *databaseFlags, out io.Writer) (int, 
 	chosen, err := db.choose()
 	if err != nil {
 		return 0, err
+	}
+	if v.torture > 0 && chosen.Session {
+		return 0, misused("--torture works on locks in tables: give it without --session")
 	}
 	if v.torture > 0 && chosen.isMySQL() {
 		return 0, misused("--torture works on PostgreSQL and SQLite, not on MySQL or MariaDB")

@@ -30,6 +30,7 @@ func newInspect(db *databaseFlags) *cobra.Command {
 			})
 		},
 	}
+	sessionFlag(cmd, db)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an object; ages are in seconds")
 	return cmd
 }

@@ -17,7 +17,13 @@ const listHelp = `List the locks whose names begin with PREFIX, free ones too.
 STATE is free, held, shared, permits n/limit, or kept: nobody holds the lock, and it
 stays taken for a minimum hold. "revoked" is held yet and to be given up, "expired" has
 a holder who is gone. Of several holders the first is shown, with the number of others;
-"leasehold inspect" shows all. FENCE is that of the last grant.`
+"leasehold inspect" shows all. FENCE is that of the last grant.
+
+With --session the locks are those that sessions hold now. The server knows hashes of
+their names: on PostgreSQL a name such as pg_advisory_lock:42 is shown, which stands for the
+lock in other commands; on MySQL and MariaDB the name of the server's lock. MySQL 8 tells them
+to who may read performance_schema, MariaDB with the plugin metadata_lock_info. Fences and
+waiters are not known.`
 
 func newList(db *databaseFlags) *cobra.Command {
 	var asJSON bool
@@ -39,6 +45,7 @@ func newList(db *databaseFlags) *cobra.Command {
 			})
 		},
 	}
+	sessionFlag(cmd, db)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects; ages are in seconds")
 	return cmd
 }

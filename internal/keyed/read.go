@@ -2,6 +2,7 @@ package keyed
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -121,4 +122,23 @@ func someone(p driver.Place) driver.LeaseState {
 	l := Someone()
 	l.ID = p.Lease
 	return l
+}
+
+// AddTo adds what the session has to a view, under a name. Sessions that share a lock are added
+// one after the other.
+func (o Other) AddTo(v *driver.View, name string) {
+	p := foreigner(fmt.Sprint(o.Key, " ", o.State.Owner))
+	o.State.ID = p.Lease
+	v.Leases[p.Lease] = o.State
+	if n := len(v.Locks); o.Shared && n > 0 && v.Locks[n-1].Name == name {
+		v.Locks[n-1].Members = append(v.Locks[n-1].Members, driver.Grant{Place: p})
+		return
+	}
+	l := driver.Lock{Name: name}
+	if o.Shared {
+		l.Members = []driver.Grant{{Place: p}}
+	} else {
+		l.Holder = p
+	}
+	v.Locks = append(v.Locks, l)
 }
