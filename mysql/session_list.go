@@ -11,8 +11,11 @@ import (
 	"github.com/leaseholdgo/leasehold/internal/keyed"
 )
 
-// Where servers tell which named locks there are. The one of MariaDB is a plugin.
+// Where servers tell which named locks there are: where it is turned on, which it is on MySQL
+// 8 by default; and MariaDB with a plugin.
 const (
+	instrumentedSQL = `SELECT IFNULL(MAX(ENABLED = 'YES'), 0) FROM performance_schema.setup_instruments
+		WHERE NAME = 'wait/lock/metadata/sql/mdl'`
 	performanceSchemaSQL = `SELECT m.OBJECT_NAME, t.PROCESSLIST_ID FROM performance_schema.metadata_locks AS m
 		JOIN performance_schema.threads AS t ON t.THREAD_ID = m.OWNER_THREAD_ID
 		WHERE m.OBJECT_TYPE = 'USER LEVEL LOCK' AND m.LOCK_STATUS = 'GRANTED' AND m.OBJECT_NAME LIKE 'leasehold:%'`
@@ -26,8 +29,9 @@ const codeNoInfoTable = 1109 // unknown table in information_schema
 // under the server's name (see SessionLockName), since names are not stored. It is for people
 // and dashboards.
 //
-// driver.ErrUnsupported: the server does not tell. MySQL 8 does, to who may read
-// performance_schema; MariaDB with the plugin metadata_lock_info. It takes one connection.
+// driver.ErrUnsupported: the server does not tell. It does, to who may read
+// performance_schema, where that has the instrument of metadata locks (MySQL 8 by default);
+// MariaDB also with the plugin metadata_lock_info. It takes one connection.
 func (s *SessionStore) Held(ctx context.Context) (driver.View, error) {
 	v := driver.View{Leases: map[driver.ID]driver.LeaseState{}}
 	err := s.look(ctx, func(ctx context.Context, one *session) error {
@@ -80,7 +84,8 @@ func (s *session) namedLocks(ctx context.Context) (names []string, ids []int64, 
 		return err
 	}
 	var instrumented bool
-	if err := s.run(ctx, statement{"SELECT @@performance_schema AND VERSION() NOT LIKE '%MariaDB%'", row(&instrumented)}); err != nil {
+	err = s.run(ctx, statement{instrumentedSQL, row(&instrumented)})
+	if err != nil && !hasCode(err, noPrivilege...) {
 		return nil, nil, err
 	}
 	text := metadataLockInfoSQL
