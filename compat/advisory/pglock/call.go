@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
-// statement is one call of an advisory lock function.
+// statement is one call of an advisory lock function. The session holds each mode once at the server, whatever the
+// number of holds, which is counted here: the server would not tell it.
 type statement struct {
 	function string // without what the mode adds to its name
 	mode     mode
@@ -18,19 +20,33 @@ type statement struct {
 	blocks   bool // it may wait at the server
 }
 
-// text returns the statement, which does nothing and yields NULL in another server process than ours. The
-// key is part of it, since one with parameters takes some drivers two round trips.
-func (l *Lock) text(s statement) string {
-	answer := ""
-	if s.blocks {
-		answer = " IS NOT NULL" // the function returns nothing
-	}
-	return fmt.Sprintf(`SELECT CASE WHEN pg_catalog.pg_backend_pid() = %d THEN pg_catalog.%s%s('%d'::pg_catalog.int8)%s END`,
-		l.at.pid, s.function, s.mode, l.id, answer)
+func unlocking(m mode) statement {
+	return statement{function: "pg_advisory_unlock", mode: m, change: -1}
 }
 
-// reply is the end of a statement.
-type reply struct {
+// text returns the statement for the server. It does nothing, and yields NULL, in another server process than
+// ours. The key is part of it, since one with parameters takes some drivers two round trips.
+func (l *Lock) text(s statement) string {
+	do := fmt.Sprintf(`pg_catalog.%s%s('%d'::pg_catalog.int8)`, s.function, s.mode, l.id)
+	if s.blocks {
+		do += " IS NOT NULL" // the function returns nothing
+	}
+	return l.inOurProcess(do)
+}
+
+func (l *Lock) inOurProcess(do string) string {
+	return fmt.Sprintf(`SELECT CASE WHEN pg_catalog.pg_backend_pid() = %d THEN %s END`, l.at.pid, do)
+}
+
+// flight is a statement under way.
+type flight struct {
+	mu       sync.Mutex // held while the server is told to cancel it
+	over     bool       // the reply is there
+	outcomes chan outcome
+}
+
+// outcome is what a statement came to.
+type outcome struct {
 	yes bool
 	err error
 }
@@ -45,18 +61,17 @@ func (l *Lock) call(ctx context.Context, s statement) (bool, error) {
 		l.pass()
 		return false, nil
 	}
-	replies := make(chan reply, 1)
-	l.wg.Go(func() { replies <- l.send(l.text(s)) })
+	f := &flight{outcomes: make(chan outcome, 1)}
+	l.wg.Go(func() { f.outcomes <- l.perform(s, f) })
 	select {
-	case r := <-replies:
-		yes, err := l.settle(s, r)
+	case o := <-f.outcomes:
 		l.pass()
-		return yes, err
+		return o.yes, o.err
 	case <-ctx.Done():
-		l.wg.Go(func() { l.giveUp(s, replies) })
+		l.wg.Go(func() { l.giveUp(s, f) })
 		return false, fmt.Errorf("pglock: key %d: %w", l.id, ctx.Err())
 	case <-l.closing:
-		l.wg.Go(func() { l.giveUp(s, replies) })
+		l.wg.Go(func() { l.giveUp(s, f) })
 		return false, ErrClosed
 	}
 }
@@ -82,57 +97,99 @@ func (l *Lock) take(ctx context.Context) error {
 
 func (l *Lock) pass() { <-l.turn }
 
+// perform runs a statement and counts what it changed. Where only the count changes, the server is asked
+// whether the session is there.
+func (l *Lock) perform(s statement, f *flight) outcome {
+	text := l.inOurProcess("true")
+	atServer := l.holds(s.mode) == max(-s.change, 0) // none before, or none after it
+	if atServer {
+		text = l.text(s)
+	}
+	yes, err := l.send(text)
+	f.mu.Lock()
+	f.over = true
+	f.mu.Unlock()
+	if err != nil && !l.fails(err) && atServer {
+		yes, err = l.resolve(s, err)
+	}
+	switch {
+	case err != nil && l.fails(err):
+		err = l.lose(err)
+	case err != nil:
+		err = fmt.Errorf("pglock: key %d: %w", l.id, err)
+	case yes:
+		l.count(s.mode, s.change)
+	case s.change < 0:
+		err = l.lose(errors.New("the session did not have the lock any more"))
+	}
+	return outcome{yes && err == nil, err}
+}
+
 // send runs a statement that yields one boolean.
-func (l *Lock) send(text string) reply {
+func (l *Lock) send(text string) (bool, error) {
 	var yes sql.NullBool
 	err := l.conn.QueryRowContext(l.life, text).Scan(&yes)
 	if err == nil && !yes.Valid {
 		err = ErrPooler
 	}
-	return reply{yes.Bool, err}
+	return yes.Bool, err
 }
 
-// settle draws the conclusions from a reply.
-func (l *Lock) settle(s statement, r reply) (bool, error) {
-	switch {
-	case r.err != nil && (r.err == ErrPooler || ended(r.err)):
-		return false, l.lose(r.err)
-	case r.err != nil:
-		return false, fmt.Errorf("pglock: key %d: %w", l.id, r.err)
-	case r.yes:
-		l.count(s.mode, s.change)
-	case s.change < 0:
-		return false, l.lose(errors.New("the session did not have the lock any more"))
+// fails reports whether an error means that the Lock is of no more use.
+func (l *Lock) fails(err error) bool {
+	return errors.Is(err, ErrPooler) || errors.Is(err, errDoubt) || ended(err)
+}
+
+// resolve makes sure that the session does not have the lock, after a statement that failed: an advisory lock stays when
+// the statement that took it is cancelled a moment later. So the lock is given back, if it is there.
+func (l *Lock) resolve(s statement, failure error) (bool, error) {
+	for range 3 { // a cancellation may be on its way that its sender did not wait for
+		_, err := l.send(l.text(unlocking(s.mode)))
+		switch {
+		case err == nil && s.change < 0:
+			return true, nil
+		case err == nil:
+			return false, failure
+		case l.fails(err):
+			return false, err
+		}
 	}
-	return r.yes, nil
+	return false, fmt.Errorf("%w: %w", errDoubt, failure)
 }
 
-// giveUp waits for the reply to a statement whose caller has gone, and undoes what it took.
-func (l *Lock) giveUp(s statement, replies <-chan reply) {
+// giveUp waits for the outcome of a statement whose caller has gone, and undoes what it took.
+func (l *Lock) giveUp(s statement, f *flight) {
 	defer l.pass()
-	r := l.await(s, replies)
-	if yes, err := l.settle(s, r); !yes || err != nil || s.change < 0 {
-		return
+	o := l.await(s, f)
+	if o.yes && s.change > 0 {
+		l.perform(unlocking(s.mode), &flight{}) // an error ends the Lock
 	}
-	undo := statement{function: "pg_advisory_unlock", mode: s.mode, change: -1}
-	_, _ = l.settle(undo, l.send(l.text(undo))) // an error ends the Lock
 }
 
-// await returns the reply. What may wait at the server is cancelled there.
-func (l *Lock) await(s statement, replies <-chan reply) reply {
+// await returns the outcome. What may wait at the server is cancelled there.
+func (l *Lock) await(s statement, f *flight) outcome {
 	if !s.blocks {
-		return <-replies
+		return <-f.outcomes
 	}
 	pauses := backoff.New(10*time.Millisecond, time.Second)
 	for {
-		// The reply is not read before this has returned, so it cannot cancel the next statement.
-		l.at.cancel(l.life, l.db)
+		l.cancel(f)
 		timer := time.NewTimer(pauses.Next())
 		select {
-		case r := <-replies:
+		case o := <-f.outcomes:
 			timer.Stop()
-			return r
+			return o
 		case <-timer.C:
 		}
+	}
+}
+
+// cancel ends the statement at the server. While it is at that, no other statement is sent, which would be cancelled
+// instead.
+func (l *Lock) cancel(f *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.over {
+		l.at.cancel(l.life, l.db)
 	}
 }

@@ -1,8 +1,6 @@
 package pglock
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -25,14 +23,13 @@ func (l *Lock) close() error {
 	close(l.closing)
 	defer l.kill() // drivers close the connection of a statement that is under way
 	switch {
-	case l.finish(ErrClosed) != ErrClosed:
-		l.discardLater()
-		return nil
+	case !l.finish(ErrClosed):
+		return nil // it was lost, and its connection is closed already
 	case !l.takeWithin(closeTimeout):
 		l.discardLater()
 		return fmt.Errorf("pglock: key %d: %w", l.id, errSilent)
 	}
-	err := l.giveBack(l.holds(exclusive), l.holds(shared))
+	err := l.giveBack()
 	if !errors.Is(err, errSilent) {
 		l.wg.Wait()
 	}
@@ -41,7 +38,7 @@ func (l *Lock) close() error {
 
 var errSilent = errors.New("the server did not answer, and the connection was closed")
 
-// discardLater closes the connection when it is free.
+// discardLater closes the connection when it is free, and keeps the turn for good.
 func (l *Lock) discardLater() {
 	go func() {
 		l.turn <- struct{}{}
@@ -63,33 +60,32 @@ func (l *Lock) takeWithin(d time.Duration) bool {
 
 // giveBack unlocks what is held, and no more than that, since the session is the pool's. The turn is ours for
 // good.
-func (l *Lock) giveBack(alone, beside int) error {
-	if alone+beside == 0 {
+func (l *Lock) giveBack() error {
+	text := "true"
+	for _, m := range []mode{exclusive, shared} {
+		if l.holds(m) > 0 {
+			text += fmt.Sprintf(` AND pg_catalog.%s%s('%d'::pg_catalog.int8)`, unlocking(m).function, m, l.id)
+		}
+	}
+	if text == "true" {
 		return l.conn.Close()
 	}
-	ctx, cancel := context.WithTimeout(l.life, closeTimeout)
-	text := fmt.Sprintf(`SELECT pg_catalog.pg_backend_pid() = %d
-	AND (SELECT coalesce(bool_and(pg_catalog.pg_advisory_unlock('%[2]d'::pg_catalog.int8)), true) FROM pg_catalog.generate_series(1, %[3]d))
-	AND (SELECT coalesce(bool_and(pg_catalog.pg_advisory_unlock_shared('%[2]d'::pg_catalog.int8)), true) FROM pg_catalog.generate_series(1, %[4]d))`,
-		l.at.pid, l.id, alone, beside)
-	replies := make(chan reply, 1)
+	results := make(chan error, 1)
 	go func() {
-		defer cancel()
-		var yes sql.NullBool
-		err := l.conn.QueryRowContext(ctx, text).Scan(&yes)
-		if err == nil && yes.Bool {
-			replies <- reply{true, l.conn.Close()}
+		yes, err := l.send(l.inOurProcess(text))
+		if err == nil && yes {
+			results <- l.conn.Close()
 			return
 		}
 		discard(l.conn) // what it holds ends with it
-		replies <- reply{false, err}
+		results <- err
 	}()
 	timer := time.NewTimer(closeTimeout)
 	defer timer.Stop()
 	select {
-	case r := <-replies:
-		if r.err != nil {
-			return fmt.Errorf("pglock: key %d: closing: %w", l.id, r.err)
+	case err := <-results:
+		if err != nil {
+			return fmt.Errorf("pglock: key %d: closing: %w", l.id, err)
 		}
 		return nil
 	case <-timer.C:

@@ -18,6 +18,9 @@ var (
 	ErrClosed = errors.New("pglock: the lock is closed")
 )
 
+// errDoubt ends a Lock, and with it the connection.
+var errDoubt = errors.New("it is not known whether the session has the lock")
+
 // codes of errors with which the server, or a pooler, ends a connection: shutdown, terminated, crash, idle
 // for too long, and whatever concerns the connection.
 var fatal = []string{"57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04", "08"}

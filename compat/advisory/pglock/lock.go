@@ -112,7 +112,7 @@ func (l *Lock) Unlock(ctx context.Context) error { return l.unlock(ctx, exclusiv
 func (l *Lock) RUnlock(ctx context.Context) error { return l.unlock(ctx, shared) }
 
 func (l *Lock) unlock(ctx context.Context, m mode) error {
-	_, err := l.call(ctx, statement{function: "pg_advisory_unlock", mode: m, change: -1})
+	_, err := l.call(ctx, unlocking(m))
 	return err
 }
 

@@ -32,20 +32,26 @@ func (l *Lock) Err() error {
 	return l.err
 }
 
-// lose notes that the connection has ended, unless something ended the Lock before, and returns why it did.
+// lose notes that the connection has ended, unless something ended the Lock before, and returns why it did. If the
+// connection has not ended it will, with what it holds.
 func (l *Lock) lose(err error) error {
-	return l.finish(fmt.Errorf("%w: key %d: %w", ErrLost, l.id, err))
+	reason := fmt.Errorf("%w: key %d: %w", ErrLost, l.id, err)
+	if l.finish(reason) {
+		l.discardLater()
+	}
+	return l.Err()
 }
 
-// finish ends the Lock for a reason, unless it has ended, and returns the reason why it did.
-func (l *Lock) finish(reason error) error {
+// finish ends the Lock for a reason, and reports whether it had not ended before.
+func (l *Lock) finish(reason error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err == nil {
+	first := l.err == nil
+	if first {
 		l.err = reason
 		close(l.done)
 	}
-	return l.err
+	return first
 }
 
 // watchConn asks the connection from time to time, until the Lock has ended. While a call is under way that
@@ -69,22 +75,22 @@ func (l *Lock) watchConn() {
 
 // ask asks the connection whether it is there, and passes the turn.
 func (l *Lock) ask() {
-	replies := make(chan reply, 1)
-	l.wg.Go(func() { replies <- l.send(fmt.Sprintf(`SELECT pg_catalog.pg_backend_pid() = %d`, l.at.pid)) })
+	answers := make(chan error, 1)
+	l.wg.Go(func() {
+		_, err := l.send(l.inOurProcess("true"))
+		answers <- err
+	})
 	timer := time.NewTimer(askBounds)
 	defer timer.Stop()
 	select {
-	case r := <-replies:
-		if r.err == nil && !r.yes {
-			r.err = ErrPooler
-		}
-		if r.err != nil && (r.err == ErrPooler || ended(r.err)) {
-			_ = l.lose(r.err)
+	case err := <-answers:
+		if err != nil && l.fails(err) {
+			_ = l.lose(err)
 		}
 	case <-timer.C:
 		_ = l.lose(errors.New("no answer"))
 		l.kill()
-		l.wg.Go(func() { <-replies; l.pass() })
+		l.wg.Go(func() { <-answers; l.pass() })
 		return
 	}
 	l.pass()
