@@ -1,0 +1,280 @@
+package distrlock_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/compat/distrlock"
+)
+
+// A lease acquired late in a long transaction is as long as one acquired early.
+func TestHazard27_DistrlockLateInATransaction(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		l := p.lock("k")
+		tx, err := p.db.BeginTx(t.Context(), nil)
+		must(t, err)
+		run2(t, tx, "SELECT 1")
+		time.Sleep(1500 * time.Millisecond)
+		must(t, l.Acquire(t.Context(), tx, time.Second))
+		must(t, tx.Commit())
+		if p.free("k") {
+			t.Error("the lease was over when it began")
+		}
+		must(t, l.Extend(t.Context(), p.db))
+	})
+}
+
+func run2(t *testing.T, tx *sql.Tx, text string) {
+	t.Helper()
+	var one int
+	must(t, tx.QueryRowContext(t.Context(), text).Scan(&one))
+}
+
+// Acquire waits for another transaction for longer than the lease. The lease counts from the end of the wait.
+func TestFix_ALeaseCountsFromTheEndOfTheWait(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		for _, executor := range []distrlock.SQLExecutor{p.db, execer{p.db}} {
+			block, err := p.db.BeginTx(t.Context(), nil)
+			must(t, err)
+			must(t, p.lock("k").Acquire(t.Context(), block, time.Minute))
+			l := p.lock("k")
+			acquired := make(chan error, 1)
+			go func() { acquired <- l.Acquire(t.Context(), executor, 2*time.Second) }()
+			time.Sleep(2200 * time.Millisecond)
+			must(t, block.Rollback())
+			must(t, <-acquired)
+			if p.free("k") {
+				t.Error("the lease was over when Acquire returned")
+			}
+			must(t, l.Release(t.Context(), p.db))
+		}
+	})
+}
+
+// The caller gives up while the server waits for the row. When the row is free, the lock is.
+func TestHazard09_DistrlockCancelledAcquireLeavesNothing(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		for range 3 {
+			block, err := p.db.BeginTx(t.Context(), nil)
+			must(t, err)
+			must(t, p.lock("k").Acquire(t.Context(), block, time.Minute))
+			l := p.lock("k")
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			start := time.Now()
+			if err := l.Acquire(ctx, p.db, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Acquire: %v", err)
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("Acquire returned after %v", took)
+			}
+			cancel()
+			must(t, block.Rollback())
+			await(t, "the lock is free for good", func() bool {
+				for range 5 {
+					if !p.free("k") {
+						return false
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				return true
+			})
+			if l.Token() != "" {
+				t.Error("a lock that was not acquired has a token")
+			}
+		}
+	})
+}
+
+// A transaction that gives up while it waits for the row takes nothing.
+func TestFix_CancelledAcquireInATransaction(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		block, err := p.db.BeginTx(t.Context(), nil)
+		must(t, err)
+		must(t, p.lock("k").Acquire(t.Context(), block, time.Minute))
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		tx, err := p.db.BeginTx(ctx, nil)
+		must(t, err)
+		if err := p.lock("k").Acquire(ctx, tx, time.Hour); err == nil {
+			t.Error("Acquire returned nil")
+		}
+		_ = tx.Rollback()
+		must(t, block.Rollback())
+		await(t, "the lock is free", func() bool { return p.free("k") })
+	})
+}
+
+// What others than DoExclusively want is said of a row that is not there.
+func TestFix_AMissingRowIsSaid(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		l := p.lock("k")
+		run(t, p.db, "DELETE FROM distributed_locks")
+		if err := l.Acquire(t.Context(), p.db, time.Minute); !errors.Is(err, distrlock.ErrNoRow) {
+			t.Errorf("Acquire without a row: %v", err)
+		}
+		must(t, p.lock("k").Acquire(t.Context(), p.db, time.Minute))
+		if err := l.Acquire(t.Context(), p.db, time.Minute); err != distrlock.ErrLockAlreadyAcquired {
+			t.Errorf("Acquire of what is held: %v", err)
+		}
+	})
+}
+
+func TestFix_WrongValuesAreErrors(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		for name, option := range map[string]distrlock.DoOption{
+			"TTL": distrlock.WithLockTTL(-1), "interval": distrlock.WithPeriodicExtendInterval(-1), "release": distrlock.WithReleaseTimeout(-1),
+		} {
+			err := distrlock.DoExclusively(t.Context(), p.db, d, "k", func(context.Context) error { t.Error("called"); return nil }, option)
+			if err == nil {
+				t.Errorf("a negative %s is accepted", name)
+			}
+		}
+		l := p.lock("k")
+		for _, ttl := range []time.Duration{0, -time.Second} {
+			if l.Acquire(t.Context(), p.db, ttl) == nil {
+				t.Errorf("the TTL %v is accepted", ttl)
+			}
+		}
+		if l.AcquireWithStaticToken(t.Context(), p.db, "", time.Minute) == nil {
+			t.Error("an empty token is accepted")
+		}
+		if new(distrlock.DBLock).Acquire(t.Context(), p.db, time.Minute) == nil {
+			t.Error("a DBLock that NewLock did not make acquires")
+		}
+		if !p.free("k") {
+			t.Error("it was acquired")
+		}
+	}, distrlock.DialectPgx, distrlock.DialectMySQL)
+}
+
+// Two statements in one tick of the table's clock: both succeed.
+func TestFix_ExtendsInOneTick(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		l := p.lock("k")
+		must(t, l.Acquire(t.Context(), p.db, time.Minute))
+		conn, err := p.db.Conn(t.Context())
+		must(t, err)
+		defer conn.Close()
+		if isMySQL(d) { // time stands still
+			_, err := conn.ExecContext(t.Context(), "SET timestamp = UNIX_TIMESTAMP()")
+			must(t, err)
+		}
+		for range 20 {
+			must(t, l.Extend(t.Context(), conn))
+			must(t, l.AcquireWithStaticToken(t.Context(), conn, l.Token(), time.Minute))
+		}
+	})
+}
+
+// Two transactions make the same row, and then acquire. One of them waits; none is a victim.
+func TestFix_InsertThenAcquireDoesNotDeadlock(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		for _, key := range []string{"new", "there"} {
+			if key == "there" {
+				p.lock(key)
+			}
+			results := make(chan error, 2)
+			for range 2 {
+				go func() { results <- insertAndAcquire(t.Context(), p, key) }()
+			}
+			for range 2 {
+				if err := <-results; err != nil && err != distrlock.ErrLockAlreadyAcquired {
+					t.Errorf("key %s: %v", key, err)
+				}
+			}
+		}
+	})
+}
+
+func insertAndAcquire(ctx context.Context, p *place, key string) error {
+	tx, err := p.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	l, err := p.locks().NewLock(ctx, tx, key)
+	if err != nil {
+		return err
+	}
+	time.Sleep(300 * time.Millisecond) // both have said the first statement, if that does not wait
+	if err := l.Acquire(ctx, tx, time.Minute); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// A lease of a hundred days is one.
+func TestHazard30_DistrlockLongTTL(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		l := p.lock("k")
+		must(t, l.Acquire(t.Context(), p.db, 100*24*time.Hour))
+		if p.free("k") {
+			t.Error("it is free")
+		}
+		days := `SELECT extract(epoch FROM expire_at - localtimestamp) / 86400 FROM distributed_locks`
+		if isMySQL(d) {
+			days = `SELECT (expire_at / 10000 - UNIX_TIMESTAMP()) / 86400 FROM distributed_locks`
+		}
+		if got := value[float64](t, p.db, days); got < 99.9 || got > 100.1 {
+			t.Errorf("the table has %.2f days", got)
+		}
+		must(t, l.Extend(t.Context(), p.db))
+		must(t, l.Release(t.Context(), p.db))
+	})
+}
+
+// The table's collation takes for one what differs in case, accents or spaces at the end. Keys that it merges are refused, and
+// another's token is not ours.
+func TestHazard38_DistrlockKeysAndTokensAreBytes(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newPlace(t, d)
+		run(t, p.db, `CREATE TABLE distributed_locks (lock_key varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci PRIMARY KEY,
+			token varchar(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, expire_at bigint)`)
+		l := p.lock("straße")
+		must(t, l.AcquireWithStaticToken(t.Context(), p.db, "token", time.Minute))
+		for _, token := range []string{"TOKEN", "token ", "tökén"} {
+			if err := p.lock("straße").AcquireWithStaticToken(t.Context(), p.db, token, time.Minute); err != distrlock.ErrLockAlreadyAcquired {
+				t.Errorf("the token %q: %v", token, err)
+			}
+		}
+		for _, key := range []string{"STRAßE", "straße ", "stråße"} {
+			if err := p.lock(key).Acquire(t.Context(), p.db, time.Minute); !errors.Is(err, distrlock.ErrNoRow) {
+				t.Errorf("the key %q: %v", key, err)
+			}
+		}
+		must(t, l.Extend(t.Context(), p.db))
+		must(t, l.Release(t.Context(), p.db))
+	}, distrlock.DialectMySQL)
+	t.Run("own table", func(t *testing.T) { // has a collation that merges less
+		p := newTable(t, distrlock.DialectMySQL)
+		must(t, p.lock("straße").Acquire(t.Context(), p.db, time.Minute))
+		for _, key := range []string{"STRAßE", "stråße"} {
+			must(t, p.lock(key).Acquire(t.Context(), p.db, time.Minute))
+		}
+	})
+}
+
+func TestHazard41_DistrlockTableNames(t *testing.T) {
+	t.Parallel()
+	for name, ok := range map[string]bool{
+		"locks": true, "schema.locks": true, `"My Schema".locks`: true, "`my db`.locks": true, "größe": true,
+		"": false, "locks; DROP TABLE x": false, "a b": false, `"a`: false, "a.b.c.d": false, "locks--": false, `"a"b"`: false,
+	} {
+		_, err := distrlock.NewDBManager(distrlock.DialectPgx, distrlock.WithTableName(name))
+		if (err == nil) != ok {
+			t.Errorf("the table name %q: %v", name, err)
+		}
+	}
+}
