@@ -10,8 +10,8 @@ const ownTokens = "1ea5e401-"
 
 // The parts of the statements for PostgreSQL.
 //
-// told: the last five digits of the microseconds tell the offset of the zone that expire_at
-// is in: 500 plus the offset in quarters of an hour, then 37. That is not so for a row of
+// told: the last five digits of the microseconds tell by how much expire_at is ahead of UTC:
+// 500 plus the quarters of an hour, then 37. That is not so for a row of
 // an old client, nor where the offset is not made of quarters.
 //
 // over: the lease is over. What is told is exact. Else both readings that an old client may
@@ -35,7 +35,8 @@ CROSS JOIN LATERAL (SELECT greatest((now.at + $3::bigint * interval '1 microseco
 	now.at::timestamp + $3::bigint * interval '1 microsecond') AS at) AS exact
 CROSS JOIN LATERAL (SELECT date_trunc('second', exact.at)
 	+ ceil(extract(microseconds FROM exact.at)::bigint % 1000000 / 100000.0)::int * interval '100 milliseconds' AS at) AS round
-CROSS JOIN LATERAL (SELECT extract(epoch FROM round.at - (round.at::timestamptz AT TIME ZONE 'UTC'))::bigint AS seconds) AS ahead
+CROSS JOIN LATERAL (SELECT extract(epoch FROM exact.at
+	- (now.at + $3::bigint * interval '1 microsecond') AT TIME ZONE 'UTC')::bigint AS seconds) AS ahead
 CROSS JOIN LATERAL (SELECT round.at
 	+ CASE WHEN ahead.seconds % 900 = 0 THEN (500 + ahead.seconds / 900) * 100 + 37 ELSE 0 END * interval '1 microsecond' AS at) AS later`
 )

@@ -39,10 +39,10 @@ func TestFix_ALeaseCountsFromTheEndOfTheWait(t *testing.T) {
 	on(t, func(t *testing.T, d distrlock.Dialect) {
 		p := newTable(t, d)
 		for _, executor := range []distrlock.SQLExecutor{p.db, execer{p.db}} {
+			other, l := p.lock("k"), p.lock("k") // on MySQL, NewLock waits for the row too
 			block, err := p.db.BeginTx(t.Context(), nil)
 			must(t, err)
-			must(t, p.lock("k").Acquire(t.Context(), block, time.Minute))
-			l := p.lock("k")
+			must(t, other.Acquire(t.Context(), block, time.Minute))
 			acquired := make(chan error, 1)
 			go func() { acquired <- l.Acquire(t.Context(), executor, 2*time.Second) }()
 			time.Sleep(2200 * time.Millisecond)
@@ -61,10 +61,10 @@ func TestHazard09_DistrlockCancelledAcquireLeavesNothing(t *testing.T) {
 	on(t, func(t *testing.T, d distrlock.Dialect) {
 		p := newTable(t, d)
 		for range 3 {
+			other, l := p.lock("k"), p.lock("k") // on MySQL, NewLock waits for the row too
 			block, err := p.db.BeginTx(t.Context(), nil)
 			must(t, err)
-			must(t, p.lock("k").Acquire(t.Context(), block, time.Minute))
-			l := p.lock("k")
+			must(t, other.Acquire(t.Context(), block, time.Minute))
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			start := time.Now()
 			if err := l.Acquire(ctx, p.db, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
@@ -95,14 +95,15 @@ func TestHazard09_DistrlockCancelledAcquireLeavesNothing(t *testing.T) {
 func TestFix_CancelledAcquireInATransaction(t *testing.T) {
 	on(t, func(t *testing.T, d distrlock.Dialect) {
 		p := newTable(t, d)
+		other, l := p.lock("k"), p.lock("k")
 		block, err := p.db.BeginTx(t.Context(), nil)
 		must(t, err)
-		must(t, p.lock("k").Acquire(t.Context(), block, time.Minute))
+		must(t, other.Acquire(t.Context(), block, time.Minute))
+		tx, err := p.db.BeginTx(t.Context(), nil)
+		must(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		tx, err := p.db.BeginTx(ctx, nil)
-		must(t, err)
-		if err := p.lock("k").Acquire(ctx, tx, time.Hour); err == nil {
+		if err := l.Acquire(ctx, tx, time.Hour); err == nil {
 			t.Error("Acquire returned nil")
 		}
 		_ = tx.Rollback()
