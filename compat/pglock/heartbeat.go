@@ -1,0 +1,35 @@
+package pglock
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/leaseholdgo/leasehold"
+)
+
+// SendHeartbeat sends a heartbeat for the lock now. Where heartbeats are turned off, it is
+// what the lock lives by: the trust deadline is a lease duration, less the margin, from
+// now. One statement.
+//
+// ErrLockAlreadyReleased: the lock was released or lost, or only read. Any other error: it
+// is not known whether the heartbeat succeeded; the lock is held until its trust deadline,
+// and the call may be repeated.
+func (c *Client) SendHeartbeat(ctx context.Context, l *Lock) error {
+	if l == nil || l.lock == nil || l.IsReleased() {
+		return ErrLockAlreadyReleased
+	}
+	var err error
+	if c.cfg.heartbeat > 0 {
+		err = c.table.Beat(ctx, l.lock.Hold().Attempt)
+	} else {
+		err = l.lock.Extend(ctx)
+	}
+	if l.IsReleased() || errors.Is(err, leasehold.ErrLost) {
+		return ErrLockAlreadyReleased
+	}
+	return typed("heartbeat", err)
+}
+
+// ttl is the lease duration as the engine wants it.
+func (c *Client) ttl() time.Duration { return c.cfg.lease.Truncate(time.Millisecond) }

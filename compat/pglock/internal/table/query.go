@@ -1,0 +1,104 @@
+package table
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/leaseholdgo/leasehold/driver"
+)
+
+// lanes is how many statements of a client may be in progress at once, renewals not
+// counted: the pool is the user's, and needed for other things.
+const lanes = 8
+
+// mostStuck is how many calls of the driver may hang, given up by us, before no more are
+// made.
+const mostStuck = 32
+
+var errStuck = errors.New("too many calls of the database driver hang")
+
+// query runs a statement and returns what scan makes of its rows, when the statement has
+// been committed. It returns when ctx ends, whatever the driver does: some do not come
+// back from a network that has fallen silent. The outcome is unknown then.
+func query[T any](ctx context.Context, t *Table, statement string, scan func(*sql.Rows) (T, error), args ...any) ([]T, error) {
+	if t.stuck.Add(1) > mostStuck {
+		t.stuck.Add(-1)
+		return nil, errStuck
+	}
+	type result struct {
+		rows []T
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer t.stuck.Add(-1)
+		rows, err := run(ctx, t.db, statement, scan, args)
+		done <- result{rows, err}
+	}()
+	select {
+	case r := <-done:
+		return r.rows, classify(r.err)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the database did not answer: %w", ctx.Err())
+	}
+}
+
+func run[T any](ctx context.Context, db *sql.DB, statement string, scan func(*sql.Rows) (T, error), args []any) (all []T, err error) {
+	rows, err := db.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	// A statement is committed after its last row: only now it is known to be.
+	return all, errors.Join(rows.Err(), rows.Close())
+}
+
+// exec runs a statement without rows.
+func (t *Table) exec(ctx context.Context, statement string, args ...any) error {
+	nothing := func(*sql.Rows) (struct{}, error) { return struct{}{}, nil }
+	_, err := query(ctx, t, statement, nothing, args...)
+	return err
+}
+
+// enterLane waits for one of the lanes. The caller calls leave.
+func (t *Table) enterLane(ctx context.Context) (leave func(), err error) {
+	select {
+	case t.lanes <- struct{}{}:
+		return func() { <-t.lanes }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// State returns the SQLSTATE of an error of the server, or "".
+func State(err error) string {
+	var e interface{ SQLState() string }
+	if errors.As(err, &e) {
+		return e.SQLState()
+	}
+	return ""
+}
+
+// classify marks what no repetition cures: the server has refused the statement for what
+// it is, or for who sends it.
+func classify(err error) error {
+	state := State(err)
+	if len(state) != 5 {
+		return err
+	}
+	switch state[:2] {
+	case "22", "28", "3D", "3F", "42":
+		return driver.Permanent(fmt.Errorf("the database refused: %w", err))
+	default:
+		return err
+	}
+}
