@@ -88,6 +88,13 @@ func State(err error) string {
 	return ""
 }
 
+// refused reports whether the server has answered that the statement failed, and so did
+// nothing. One that shuts down may say so of a statement that was committed.
+func refused(err error) bool {
+	state := State(err)
+	return len(state) == 5 && state[:2] != "08" && state[:3] != "57P"
+}
+
 // classify marks what no repetition cures: the server has refused the statement for what
 // it is, or for who sends it.
 func classify(err error) error {

@@ -99,10 +99,25 @@ func (t *Table) take(ctx context.Context, r *row, id driver.ID) error {
 	sent := clock.Now()
 	replies, err := query(ctx, t, t.sql.take, scanFound, name, stamp, bytes(wish.Data), t.cfg.Owner, wish.Replace, numbers(expected))
 	if err != nil {
+		if refused(err) {
+			t.withdraw(r, stamp)
+		}
 		return t.failed(r, err)
 	}
 	t.answered(r, stamp, sent, replies)
 	return nil
+}
+
+// withdraw notes that the statement with the stamp did nothing, and never will.
+func (t *Table) withdraw(r *row, stamp int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(r.stamps, stamp); i >= 0 {
+		r.stamps = slices.Delete(slices.Clone(r.stamps), i, i+1)
+	}
+	if len(r.stamps) == 0 {
+		t.disown(r)
+	}
 }
 
 // bytes makes data a value that drivers take for NULL only if it is nil.

@@ -1,0 +1,159 @@
+package pglock_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/lib/pq"
+
+	"github.com/leaseholdgo/leasehold/compat/pglock"
+)
+
+// drivers are the names under which database/sql knows them.
+var drivers = []string{"postgres", "pgx"}
+
+// database is a schema of a test's own, with the table, for one driver.
+type database struct {
+	t      testing.TB
+	driver string
+	url    *url.URL
+	*sql.DB
+}
+
+// each runs the test with each driver.
+func each(t *testing.T, test func(t *testing.T, db *database)) {
+	t.Parallel()
+	for _, name := range drivers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newDatabase(t, name))
+		})
+	}
+}
+
+// newDatabase returns a schema with the table.
+func newDatabase(t testing.TB, driver string) *database {
+	t.Helper()
+	db := emptyDatabase(t, driver)
+	must(t, db.client().CreateTable())
+	return db
+}
+
+func emptyDatabase(t testing.TB, driver string) *database {
+	t.Helper()
+	text := os.Getenv("LEASEHOLD_TEST_POSTGRES_URL")
+	if text == "" {
+		t.Fatal("LEASEHOLD_TEST_POSTGRES_URL is not set: run the tests with bin/servers")
+	}
+	u, err := url.Parse(text)
+	must(t, err)
+	schema := "pglock_" + strings.ToLower(rand.Text())
+	db := &database{t: t, driver: driver, url: u}
+	admin := db.open(u)
+	_, err = admin.ExecContext(t.Context(), "CREATE SCHEMA "+schema)
+	must(t, err)
+	t.Cleanup(func() {
+		_, err := admin.ExecContext(context.Background(), "DROP SCHEMA "+schema+" CASCADE")
+		must(t, err)
+		must(t, admin.Close())
+	})
+	query := u.Query()
+	query.Set("search_path", schema)
+	u.RawQuery = query.Encode()
+	db.DB = db.open(u)
+	t.Cleanup(func() { must(t, db.DB.Close()) })
+	return db
+}
+
+func (db *database) open(u *url.URL) *sql.DB {
+	db.t.Helper()
+	pool, err := sql.Open(db.driver, u.String())
+	must(db.t, err)
+	pool.SetMaxIdleConns(10)
+	return pool
+}
+
+// pool returns another pool on the same schema.
+func (db *database) pool() *sql.DB {
+	db.t.Helper()
+	pool := db.open(db.url)
+	db.t.Cleanup(func() { pool.Close() })
+	return pool
+}
+
+// The lease of most tests, which is short, and that of tests in which a loss would be
+// a failure.
+const (
+	shortLease = 600 * time.Millisecond
+	longLease  = 4 * time.Second
+)
+
+// client returns a client with a long lease.
+func (db *database) client(opts ...pglock.ClientOption) *pglock.Client {
+	db.t.Helper()
+	return newClient(db.t, db.DB, opts...)
+}
+
+func newClient(t testing.TB, db *sql.DB, opts ...pglock.ClientOption) *pglock.Client {
+	t.Helper()
+	opts = append([]pglock.ClientOption{pglock.WithLeaseDuration(longLease), pglock.WithHeartbeatFrequency(longLease / 4)}, opts...)
+	c, err := pglock.New(db, opts...)
+	must(t, err)
+	return c
+}
+
+// brief makes a client have the short lease.
+func brief(c []pglock.ClientOption) []pglock.ClientOption {
+	return append(c, pglock.WithLeaseDuration(shortLease), pglock.WithHeartbeatFrequency(shortLease/4))
+}
+
+func acquire(t testing.TB, c *pglock.Client, name string, opts ...pglock.LockOption) *pglock.Lock {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	l, err := c.AcquireContext(ctx, name, opts...)
+	must(t, err)
+	return l
+}
+
+// rvn returns the record version number in the row, and whether there is a row.
+func (db *database) rvn(name string) (rvn sql.NullInt64, exists bool) {
+	db.t.Helper()
+	err := db.QueryRow("SELECT record_version_number FROM locks WHERE name = $1", name).Scan(&rvn)
+	if err == sql.ErrNoRows {
+		return rvn, false
+	}
+	must(db.t, err)
+	return rvn, true
+}
+
+// rows counts the rows.
+func (db *database) rows() (n int) {
+	db.t.Helper()
+	must(db.t, db.QueryRow("SELECT count(*) FROM locks").Scan(&n))
+	return n
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits until the condition holds, for ten seconds at the most.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for start := time.Now(); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("it has not happened in %v: %s", time.Since(start), what)
+		}
+	}
+}

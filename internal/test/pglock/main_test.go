@@ -1,0 +1,36 @@
+// Package pglock_test holds compat/pglock against what it promises to the users of the
+// original, on real servers, with lib/pq and with pgx's driver for database/sql.
+package pglock_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// childEnv makes the test program act as another process.
+const childEnv = "LEASEHOLD_TEST_PGLOCK_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		if err := child(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	status := m.Run()
+	// A client that nobody uses has no goroutine left when its last lease has ended.
+	err := goleak.Find()
+	for start := time.Now(); err != nil && time.Since(start) < 5*longLease; err = goleak.Find() {
+		time.Sleep(longLease / 20)
+	}
+	if status == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}

@@ -1,0 +1,3 @@
+package pglock_test
+
+func child() error { return nil }
