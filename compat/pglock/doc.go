@@ -26,5 +26,7 @@
 // that only reads. Both go through the caller's pool, so leave it some room: a pool
 // all of whose connections are busy for a lease duration costs the locks.
 //
-// A client needs no closing: when it holds and awaits nothing it has no goroutine.
+// A client needs no closing: when it holds and awaits nothing it has no goroutine; but if a
+// statement had to be given up whose outcome is unknown, one looks for what it may
+// have left, for ten minutes.
 package pglock

@@ -37,10 +37,14 @@ func (l *Lock) Owner() string { return l.owner }
 // IsReleased reports whether the lock is not held any more: it was released or lost, or its
 // trust deadline has passed. Of a lock that was read: whether nobody held it. No I/O.
 func (l *Lock) IsReleased() bool {
-	if l.lock == nil {
+	switch {
+	case l == nil:
+		return true
+	case l.lock == nil:
 		return l.free
+	default:
+		return !l.lock.Held()
 	}
-	return !l.lock.Held()
 }
 
 // RecordVersionNumber returns the number that the row of the lock has, and that each
@@ -67,7 +71,14 @@ func (l *Lock) Context() context.Context {
 }
 
 // Close is [Client.Release].
-func (l *Lock) Close() error { return l.client.Release(l) }
+//
+// Close of a nil Lock, as a failed acquisition returns, is ErrLockAlreadyReleased.
+func (l *Lock) Close() error {
+	if l == nil {
+		return ErrLockAlreadyReleased
+	}
+	return l.client.Release(l)
+}
 
 // Release gives the lock up: its context ends at once, then the row is deleted, or kept
 // free. It takes as long as the trust in the lock lasts at the most; what could not be

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"fmt"
 	"net/url"
 	"os"
 	"strings"
@@ -103,7 +104,10 @@ func (db *database) client(opts ...pglock.ClientOption) *pglock.Client {
 
 func newClient(t testing.TB, db *sql.DB, opts ...pglock.ClientOption) *pglock.Client {
 	t.Helper()
-	opts = append([]pglock.ClientOption{pglock.WithLeaseDuration(longLease), pglock.WithHeartbeatFrequency(longLease / 4)}, opts...)
+	opts = append([]pglock.ClientOption{
+		pglock.WithLeaseDuration(longLease), pglock.WithHeartbeatFrequency(longLease / 4),
+		pglock.WithLevelLogger(testLog{t, time.Now()}),
+	}, opts...)
 	c, err := pglock.New(db, opts...)
 	must(t, err)
 	return c
@@ -156,4 +160,17 @@ func eventually(t testing.TB, what string, holds func() bool) {
 			t.Fatalf("it has not happened in %v: %s", time.Since(start), what)
 		}
 	}
+}
+
+// testLog writes a client's log to the test's.
+type testLog struct {
+	testing.TB
+	start time.Time
+}
+
+func (l testLog) Debug(msg string, args ...any) { l.write(msg, args...) }
+func (l testLog) Error(msg string, args ...any) { l.write(msg, args...) }
+
+func (l testLog) write(msg string, args ...any) {
+	fmt.Fprintf(l.Output(), "%v: %s\n", time.Since(l.start), fmt.Sprintf(msg, args...))
 }

@@ -24,11 +24,13 @@ func TestMain(m *testing.M) {
 	}
 	status := m.Run()
 	// A client that nobody uses has no goroutine left when its last lease has ended.
-	err := goleak.Find()
-	for start := time.Now(); err != nil && time.Since(start) < 5*longLease; err = goleak.Find() {
+	// But what a statement may leave that was given up is looked for longer.
+	ghosts := goleak.IgnoreAnyFunction("github.com/leaseholdgo/leasehold/compat/pglock/internal/table.(*Table).exorcise")
+	err := goleak.Find(ghosts)
+	for start := time.Now(); err != nil && time.Since(start) < 5*longLease; err = goleak.Find(ghosts) {
 		time.Sleep(longLease / 20)
 	}
-	if status == 0 && err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		status = 1
 	}

@@ -39,11 +39,16 @@ func (t *Table) due(now time.Time) (names []string, next time.Time) {
 		if !r.isForeign() || r.foreign.ended || len(r.lock.Queue) == 0 || len(r.busy) > 0 {
 			continue
 		}
-		if due := r.foreign.due; now.Add(leastPause / 2).After(due) {
-			names = append(names, name)
-		} else if next.IsZero() || due.Before(next) {
+		due := r.foreign.due
+		if next.IsZero() || due.Before(next) {
 			next = due
 		}
+		if now.Add(due.Sub(r.foreign.look) / 2).After(due) {
+			names = append(names, name) // if any is due, so is this one: it is half-way there
+		}
+	}
+	if now.Before(next) {
+		return nil, next
 	}
 	return names, next
 }

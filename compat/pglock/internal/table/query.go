@@ -95,9 +95,16 @@ func refused(err error) bool {
 	return len(state) == 5 && state[:2] != "08" && state[:3] != "57P"
 }
 
+// closedPool is what database/sql says of a pool that its owner has closed. It has no
+// other name.
+const closedPool = "sql: database is closed"
+
 // classify marks what no repetition cures: the server has refused the statement for what
 // it is, or for who sends it.
 func classify(err error) error {
+	if err != nil && err.Error() == closedPool {
+		return driver.Permanent(err)
+	}
 	state := State(err)
 	if len(state) != 5 {
 		return err
