@@ -77,7 +77,7 @@ func (db *database) open(u *url.URL) *sql.DB {
 	db.t.Helper()
 	pool, err := sql.Open(db.driver, u.String())
 	must(db.t, err)
-	pool.SetMaxIdleConns(10)
+	pool.SetMaxIdleConns(40)
 	return pool
 }
 
@@ -92,8 +92,8 @@ func (db *database) pool() *sql.DB {
 // The lease of most tests, which is short, and that of tests in which a loss would be
 // a failure.
 const (
-	shortLease = 600 * time.Millisecond
-	longLease  = 4 * time.Second
+	shortLease = time.Second
+	longLease  = 6 * time.Second
 )
 
 // client returns a client with a long lease.
@@ -162,7 +162,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// testLog writes a client's log to the test's.
+// testLog writes a client's log to the test's, while that runs.
 type testLog struct {
 	testing.TB
 	start time.Time
@@ -172,5 +172,8 @@ func (l testLog) Debug(msg string, args ...any) { l.write(msg, args...) }
 func (l testLog) Error(msg string, args ...any) { l.write(msg, args...) }
 
 func (l testLog) write(msg string, args ...any) {
+	if l.Context().Err() != nil {
+		return
+	}
 	fmt.Fprintf(l.Output(), "%v: %s\n", time.Since(l.start), fmt.Sprintf(msg, args...))
 }

@@ -147,7 +147,7 @@ func TestFix_OneTransientError(t *testing.T) {
 			_, _ = db.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 				WHERE pid <> pg_backend_pid() AND query LIKE '%' || current_schema || '%' OR pid IN (SELECT pid FROM pg_locks WHERE relation = 'locks'::regclass)`)
 			db.SetMaxIdleConns(0) // every connection ends
-			db.SetMaxIdleConns(10)
+			db.SetMaxIdleConns(40)
 			time.Sleep(longLease / 10)
 		}
 		if l.IsReleased() {

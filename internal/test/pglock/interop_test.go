@@ -2,6 +2,7 @@ package pglock_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"sync"
@@ -130,7 +131,7 @@ func TestInterop_Crowd(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		defer cancel()
-		var crowd crowd
+		crowd := crowd{inside: map[*func() bool]struct{}{}}
 		var wg sync.WaitGroup
 		for i := range 4 {
 			old, c := db.old(time.Second), newClient(t, db.DB, pglock.WithLeaseDuration(time.Second), pglock.WithHeartbeatFrequency(time.Second/4))
@@ -155,7 +156,28 @@ func TestInterop_Crowd(t *testing.T) {
 
 // crowd counts who has had a turn, and how often two had one at the same time.
 type crowd struct {
-	inside, overlaps, old, fresh atomic.Int64
+	overlaps, old, fresh atomic.Int64
+
+	mu     sync.Mutex
+	inside map[*func() bool]struct{} // what tells whether they believe that they hold
+}
+
+// enter notes one more holder.
+func (c *crowd) enter(believes *func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for other := range c.inside {
+		if (*other)() {
+			c.overlaps.Add(1)
+		}
+	}
+	c.inside[believes] = struct{}{}
+}
+
+func (c *crowd) leave(believes *func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.inside, believes)
 }
 
 // compete takes turns until ctx ends. turn returns whether the holder still believes that it
@@ -163,18 +185,20 @@ type crowd struct {
 func (c *crowd) compete(ctx context.Context, t *testing.T, turns *atomic.Int64, turn func() (believes func() bool, end func(), err error)) {
 	for ctx.Err() == nil {
 		believes, end, err := turn()
-		if err != nil {
-			if ctx.Err() == nil {
-				t.Error(err)
-			}
+		var unavailable *pglock.UnavailableError
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return
+		case errors.As(err, &unavailable):
+			continue // a machine at work
+		case err != nil:
+			t.Error(err)
 			return
 		}
-		if c.inside.Add(1) > 1 && believes() {
-			c.overlaps.Add(1)
-		}
+		c.enter(&believes)
 		time.Sleep(10 * time.Millisecond)
 		turns.Add(1)
-		c.inside.Add(-1)
+		c.leave(&believes)
 		end()
 	}
 }

@@ -16,9 +16,12 @@ type seen struct {
 	name  string
 	rvn   sql.NullInt64
 	owner sql.NullString
+	xmin  int64 // the transaction that wrote the row
 }
 
-func scanSeen(rows *sql.Rows) (s seen, err error) { return s, rows.Scan(&s.name, &s.rvn, &s.owner) }
+func scanSeen(rows *sql.Rows) (s seen, err error) {
+	return s, rows.Scan(&s.name, &s.rvn, &s.owner, &s.xmin)
+}
 
 // leastPause and mostPause bound the pause between two looks at a name.
 const (
@@ -63,6 +66,9 @@ func (t *Table) look(ctx context.Context, names []string) (free []string, err er
 		s := found[r.lock.Name]
 		if s.rvn.Valid && !slices.Contains(t.expected(r), s.rvn.Int64) {
 			t.see(r, s.rvn.Int64, s.owner.String, at)
+			r.notice(s.xmin, at, t.cfg.Lease)
+		} else if len(r.lock.Queue) > 0 && r.expectsOld(at) {
+			r.foreign.due, r.foreign.look = r.old.Add(oldTail), at
 		} else if !r.foreign.ended || !s.rvn.Valid {
 			t.vacate(r)
 			free = append(free, r.lock.Name)

@@ -30,6 +30,8 @@ type row struct {
 	freed  time.Time // when it last gave it up
 	change int       // counts the calls that changed it, so that late news is told from new
 
+	old time.Time // when an old client is expected to ask for the row
+
 	foreign foreign
 	dead    []int64 // an RVN that was seen unchanged for so long that it may be replaced
 }
@@ -38,6 +40,7 @@ type row struct {
 type foreign struct {
 	place driver.Place // its stand-in in the row in memory
 	rvn   int64
+	xmin  int64 // the transaction that wrote rvn, or the same again; 0: unknown
 	owner string
 	beat  uint64
 	beats time.Time // when rvn was first seen
@@ -132,7 +135,7 @@ func (t *Table) see(r *row, rvn int64, owner string, at time.Time) {
 		t.others[f.place.Lease] = r
 		r.lock.Holder, r.dead = f.place, nil
 	case f.rvn != rvn:
-		f.rvn, f.beat, f.beats = rvn, f.beat+1, at
+		f.rvn, f.xmin, f.beat, f.beats = rvn, 0, f.beat+1, at
 	}
 	if f.owner != owner {
 		f.owner, f.since = owner, at

@@ -47,7 +47,7 @@ const keepSQL = `UPDATE %[1]s AS l SET record_version_number = NULL FROM unnest(
 	WHERE l.name = u.name AND l.record_version_number = u.rvn`
 
 // lookSQL reads rows and locks none.
-const lookSQL = `SELECT l.name, l.record_version_number, l.owner FROM %[1]s AS l WHERE l.name = ANY ($1::text[])`
+const lookSQL = `SELECT l.name, l.record_version_number, l.owner, l.xmin::text::int8 FROM %[1]s AS l WHERE l.name = ANY ($1::text[])`
 
 // allSQL and getSQL read rows for the user.
 const (

@@ -46,7 +46,8 @@ func (t *Table) Acquire(ctx context.Context, a driver.Attempt, wait bool) (drive
 }
 
 // asks reports whether the table must be asked for the attempt. A client that has had
-// the name for its turn lets others have a look first.
+// the name for its turn lets others have a look first, and so does one that expects an old
+// client.
 func (t *Table) asks(r *row, a driver.Attempt, wait bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -54,7 +55,12 @@ func (t *Table) asks(r *row, a driver.Attempt, wait bool) bool {
 		return false
 	}
 	now := clock.Now()
-	if wait && !r.isForeign() && r.turnOver(now) {
+	switch {
+	case !wait || r.isForeign():
+	case r.expectsOld(now):
+		t.await(r, now, r.old.Add(oldTail))
+		return false
+	case r.turnOver(now):
 		t.await(r, now, r.freed.Add(yield))
 		return false
 	}
