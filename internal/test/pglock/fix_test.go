@@ -94,19 +94,20 @@ func TestFix_AFailedTryReturnsNoLock(t *testing.T) {
 
 func TestFix_CloseDuringAHeartbeat(t *testing.T) {
 	each(t, func(t *testing.T, db *database) {
-		p := db.through()
-		c := newClient(t, p.DB)
-		for range 10 {
+		// The release finds the row locked by the heartbeat, and waits for it.
+		slow := `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.05); RETURN new; END $$;`
+		for _, statement := range []string{slow, `CREATE TRIGGER slow BEFORE UPDATE ON locks FOR EACH ROW EXECUTE FUNCTION slow()`} {
+			_, err := db.Exec(statement)
+			must(t, err)
+		}
+		c := db.client()
+		for i := range 10 {
 			l := acquire(t, c, "a")
-			p.up.set(true) // heartbeat and release leave together
 			sent := make(chan error, 1)
 			go func() { sent <- c.SendHeartbeat(t.Context(), l) }()
-			closed := make(chan error, 1)
-			go func() { closed <- l.Close() }()
-			time.Sleep(5 * time.Millisecond)
-			p.up.set(false)
+			time.Sleep(time.Duration(i) * 5 * time.Millisecond)
+			must(t, l.Close())
 			<-sent
-			must(t, <-closed)
 			if n := db.rows(); n != 0 {
 				t.Fatalf("%d rows are left", n)
 			}

@@ -58,7 +58,7 @@ func (t *Table) beat(ctx context.Context, match func(*row) bool) error {
 		stamp sql.NullInt64
 	}
 	scan := func(rows *sql.Rows) (a answer, err error) { return a, rows.Scan(&a.name, &a.stamp) }
-	answers, err := query(ctx, t, t.sql.beat, scan, b.stamp, texts(b.pairs.names), numbers(b.pairs.rvns))
+	answers, err := query(ctx, t, t.sql.beat, scan, b.stamp, texts(b.pairs.names), texts(b.pairs.rvns))
 	if err != nil {
 		t.dropStamps()
 		return err

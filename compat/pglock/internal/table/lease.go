@@ -33,12 +33,12 @@ func (l *lease) renewal() driver.Renewal { return driver.Renewal{Epoch: epoch, N
 // RenewLease implements driver.Conn: the rows under the lease get a new RVN.
 func (t *Table) RenewLease(ctx context.Context, id driver.ID) (driver.Renewal, error) {
 	t.beating()
-	if err := t.beat(ctx, func(r *row) bool { return r.lease == id }); err != nil {
+	if err := t.beat(ctx, func(r *row) bool { return r.lease == id }); err != nil && !t.poolClosed.Load() {
 		return driver.Renewal{}, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if l := t.leases[id]; l != nil {
+	if l := t.leases[id]; l != nil && !t.poolClosed.Load() {
 		return l.renewal(), nil
 	}
 	return driver.Renewal{}, driver.ErrLeaseGone

@@ -39,6 +39,9 @@ func query[T any](ctx context.Context, t *Table, statement string, scan func(*sq
 	}()
 	select {
 	case r := <-done:
+		if r.err != nil && r.err.Error() == closedPool {
+			t.poolClosed.Store(true)
+		}
 		return r.rows, classify(r.err)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("the database did not answer: %w", ctx.Err())

@@ -73,7 +73,7 @@ func (t *Table) free(ctx context.Context, l leaving) error {
 		if err != nil {
 			return err
 		}
-		err = t.exec(ctx, step.statement, texts(step.names), numbers(step.rvns))
+		err = t.exec(ctx, step.statement, texts(step.names), texts(step.rvns))
 		leave()
 		if err != nil {
 			t.dropStamps()

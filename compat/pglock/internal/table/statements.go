@@ -29,7 +29,7 @@ SELECT false, h.record_version_number, h.owner, NULL, NULL FROM %[1]s AS h
 // somebody else has locked are passed over.
 const beatSQL = `WITH mine AS (
 	SELECT l.name FROM %[1]s AS l
-	JOIN unnest($2::text[], $3::int8[]) AS u(name, rvn) ON l.name = u.name AND l.record_version_number = u.rvn
+	JOIN unnest($2::text[], $3::text[]) AS u(name, rvns) ON l.name = u.name AND l.record_version_number = ANY (u.rvns::int8[])
 	ORDER BY l.name FOR NO KEY UPDATE OF l SKIP LOCKED),
 beat AS (
 	UPDATE %[1]s AS l SET record_version_number = $1::int8 FROM mine WHERE l.name = mine.name
@@ -39,12 +39,15 @@ UNION ALL
 SELECT NULL, nextval('%[1]s_rvn')`
 
 // freeSQL deletes the rows that bear the RVNs expected of them.
-const freeSQL = `DELETE FROM %[1]s AS l USING unnest($1::text[], $2::int8[]) AS u(name, rvn)
-	WHERE l.name = u.name AND l.record_version_number = u.rvn`
+//
+// It may have to wait for a renewal of the row, and then looks at it again, but beside the
+// same u as before. So one u has all RVNs that are expected of a row.
+const freeSQL = `DELETE FROM %[1]s AS l USING unnest($1::text[], $2::text[]) AS u(name, rvns)
+	WHERE l.name = u.name AND l.record_version_number = ANY (u.rvns::int8[])`
 
 // keepSQL frees those rows and keeps them, with their data.
-const keepSQL = `UPDATE %[1]s AS l SET record_version_number = NULL FROM unnest($1::text[], $2::int8[]) AS u(name, rvn)
-	WHERE l.name = u.name AND l.record_version_number = u.rvn`
+const keepSQL = `UPDATE %[1]s AS l SET record_version_number = NULL FROM unnest($1::text[], $2::text[]) AS u(name, rvns)
+	WHERE l.name = u.name AND l.record_version_number = ANY (u.rvns::int8[])`
 
 // lookSQL reads rows and locks none.
 const lookSQL = `SELECT l.name, l.record_version_number, l.owner, l.xmin::text::int8 FROM %[1]s AS l WHERE l.name = ANY ($1::text[])`
@@ -68,16 +71,11 @@ func statementsOn(table string) statements {
 // on returns the statement on a table, whose name was validated.
 func on(statement, table string) string { return strings.ReplaceAll(statement, "%[1]s", table) }
 
-// pairs are rows and the RVNs expected of them: a row is there once for each.
-type pairs struct {
-	names []string
-	rvns  []int64
-}
+// pairs are names and the RVNs expected of their rows, each an array.
+type pairs struct{ names, rvns []string }
 
 func (p *pairs) add(name string, rvns ...int64) {
-	for _, rvn := range rvns {
-		p.names, p.rvns = append(p.names, name), append(p.rvns, rvn)
-	}
+	p.names, p.rvns = append(p.names, name), append(p.rvns, numbers(rvns))
 }
 
 // texts writes an array of text as the server reads it, whatever the driver.

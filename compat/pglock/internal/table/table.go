@@ -25,13 +25,15 @@ type Config struct {
 // Table is a store of package leasehold, for one client, and that client's access to it.
 // It is safe for concurrent use.
 type Table struct {
-	cfg   Config
-	db    *sql.DB
-	sql   statements
-	lanes chan struct{}
-	stuck atomic.Int64  // calls of the driver in progress
-	turn  chan struct{} // holds one: whose renewal is sent
-	poke  chan struct{} // holds one: there may be something to poll for
+	cfg        Config
+	db         *sql.DB
+	sql        statements
+	lanes      chan struct{}
+	stuck      atomic.Int64 // calls of the driver in progress
+	poolClosed atomic.Bool  // by its owner: no lock can be kept any longer
+
+	turn chan struct{} // holds one: whose renewal is sent
+	poke chan struct{} // holds one: there may be something to poll for
 
 	wg   sync.WaitGroup  // goroutines that the Table started
 	life context.Context // ends with Close
