@@ -212,7 +212,7 @@ func TestElectRidesOutAnOutage(t *testing.T) {
 	command := reportTerm(file, "a")
 	command[2] += "; exec sleep 600"
 	r := start(t, server.URL(), append([]string{
-		"elect", "--ttl", ttl.String(), "--pause", "100ms", "--connect-timeout", "300ms", "office", "--",
+		"elect", "--ttl", ttl.String(), "--pause", "100ms", "--connect-timeout", "2s", "office", "--",
 	}, command...)...)
 	lines(t, file, 1)
 	if err := server.Kill(); err != nil {
