@@ -7,9 +7,9 @@
 // A standby that was promoted without the last commits of its primary lacks the
 // last grants; the change is noticed (see [driver.Reply].Epoch), not undone.
 //
-// It needs connections of its own, direct or through a pooler in session mode.
-// Behind a pooler in transaction mode the settings it makes for its session,
-// and the notifications, would reach others.
+// Through a pooler in transaction mode, and with lib/pq, there are no notifications: locks
+// are handed over by polling, 5 to 100 ms late. Behind a pooler the keepalive waits, as
+// everybody does, while all server connections are in use: a wait of a TTL costs the locks.
 //
 // Nothing depends on a notification arriving. It is sent with the commit that it
 // tells of: a hand-over's names the ticket and the fence it was granted.
@@ -25,6 +25,12 @@
 // timeouts below the TTL. A connection whose statement was lost is replaced by
 // one that first ends the old one's backend, so that nothing lost takes effect
 // late.
+//
+// A pooler in transaction mode is noticed. Then, and for a *sql.DB whose driver is not
+// pgx's ([NewDB]), each call is one transaction, which makes its settings anew, checks that
+// the server is the one it was before, and that no later connection has taken the place of
+// its own: so nothing lost takes effect late there either. A pooler in statement mode is
+// refused.
 //
 // An acquire without contention is one round trip and one commit, and so is a
 // release, with or without handing over.

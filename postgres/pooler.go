@@ -1,12 +1,6 @@
 package postgres
 
-import (
-	"context"
-	"time"
-)
-
-// patienceOfPooler bounds finding out what kind of pooler is in between.
-const patienceOfPooler = 2 * time.Second
+import "context"
 
 // own returns the server process that a pooler has given to the session for as long as it
 // lives. A second connection shows whether there is one. If in doubt there is none: what
@@ -15,7 +9,7 @@ func (d *dialer) own(ctx context.Context, s *session) (process uint32, own bool)
 	if d.lending.Load() {
 		return 0, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, patienceOfPooler)
+	ctx, cancel := context.WithTimeout(ctx, d.dialTimeout()/2)
 	defer cancel()
 	x := &examination{dialer: d}
 	second, err := x.connect(ctx)
