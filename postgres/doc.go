@@ -8,7 +8,7 @@
 // last grants; the change is noticed (see [driver.Reply].Epoch), not undone.
 //
 // Through a pooler in transaction mode, and with lib/pq, there are no notifications: locks
-// are handed over by polling, 5 to 100 ms late. Behind a pooler the keepalive waits, as
+// are handed over by a look every 5 to 100 ms. Behind a pooler the keepalive waits, as
 // everybody does, while all server connections are in use: a wait of a TTL costs the locks.
 //
 // Nothing depends on a notification arriving. It is sent with the commit that it

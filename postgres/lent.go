@@ -23,8 +23,8 @@ import (
 type lent struct {
 	wire     wire
 	types    *pgtype.Map
-	settings string // what each transaction selects first
-	origin   string // a condition: this is the incarnation that setUp has seen; empty: it cannot be told
+	settings []string // what each transaction begins with
+	origin   string   // a condition: this is the incarnation that setUp has seen; empty: it cannot be told
 	sql      *statements
 	open     bool // a transaction is, from one call to the next
 }
@@ -55,40 +55,42 @@ const (
 
 // lentSettings are those of setUpSQL, for one transaction. What the server reports to the
 // client changes back within the same round trip, so nobody gets to see it.
-const lentSettings = `
-	set_config('statement_timeout', '%[1]d', true),
-	set_config('lock_timeout', '%[2]d', true),
-	set_config('idle_in_transaction_session_timeout', '%[1]d', true),
-	set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+const lentSettings = `SELECT pg_catalog.set_config('statement_timeout', '%[1]d', true);
+SELECT
+	pg_catalog.set_config('lock_timeout', '%[2]d', true),
+	pg_catalog.set_config('idle_in_transaction_session_timeout', '%[1]d', true),
+	pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit')
 		WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),
-	set_config('TimeZone', 'UTC', true),
-	set_config('DateStyle', 'ISO', true),
-	set_config('bytea_output', 'hex', true),
-	set_config('search_path', 'pg_catalog', true),
-	set_config('client_min_messages', 'warning', true),
-	set_config('enable_seqscan', 'off', true),
-	set_config('enable_hashjoin', 'off', true),
-	set_config('enable_mergejoin', 'off', true),
-	set_config('jit', 'off', true)`
+	pg_catalog.set_config('TimeZone', 'UTC', true),
+	pg_catalog.set_config('DateStyle', 'ISO', true),
+	pg_catalog.set_config('bytea_output', 'hex', true),
+	pg_catalog.set_config('search_path', 'pg_catalog', true),
+	pg_catalog.set_config('client_min_messages', 'warning', true),
+	pg_catalog.set_config('enable_seqscan', 'off', true),
+	pg_catalog.set_config('enable_hashjoin', 'off', true),
+	pg_catalog.set_config('enable_mergejoin', 'off', true),
+	pg_catalog.set_config('jit', 'off', true)`
 
-// begin returns the text that opens a transaction. Where the session has a seat, it is
-// locked, so that whoever takes it away waits for the end of the transaction.
-func (l *lent) begin(seat driver.ID) string {
-	text := "BEGIN ISOLATION LEVEL READ COMMITTED NOT DEFERRABLE;\nSELECT " + l.settings
+// begin returns the statements that open a transaction, of which all but the first have a
+// result. Where the session has a seat, that is locked, so that whoever takes it away waits
+// for the end of the transaction.
+func (l *lent) begin(seat driver.ID) []string {
+	texts := []string{"BEGIN ISOLATION LEVEL READ COMMITTED NOT DEFERRABLE"}
+	texts = append(texts, l.settings...)
 	if l.origin != "" {
-		text += ",\n\t1 / (" + l.origin + ")::integer"
+		texts = append(texts, "SELECT 1 / ("+l.origin+")::integer")
 	}
 	if !seat.IsZero() {
-		text += ",\n\t1 / (" + l.sql.haveSeat + ")"
+		texts = append(texts, "SELECT 1 / ("+strings.ReplaceAll(l.sql.haveSeat, "$seat", quote(seat.String()))+")")
 	}
-	return strings.ReplaceAll(text, "$seat", "'"+seat.String()+"'")
+	return texts
 }
 
 // setUpLent finds out what setUp does, and prepares what each transaction begins with.
 func (d *dialer) setUpLent(ctx context.Context, s *session) error {
 	l := s.lent
 	l.sql, l.types = d.sql, pgtype.NewMap()
-	l.settings = fmt.Sprintf(lentSettings, d.statementTimeout().Milliseconds(), d.lockTimeout().Milliseconds())
+	l.settings = strings.Split(fmt.Sprintf(lentSettings, d.statementTimeout().Milliseconds(), d.lockTimeout().Milliseconds()), ";\n")
 	var version int
 	var encoding, readOnly string
 	var standby bool
@@ -106,7 +108,7 @@ func (d *dialer) setUpLent(ctx context.Context, s *session) error {
 		return err
 	}
 	if version >= 170000 {
-		l.settings += ",\n\tset_config('transaction_timeout', '0', true)"
+		l.settings = append(l.settings, "SELECT set_config('transaction_timeout', '0', true)")
 	}
 	if err := s.identify(ctx); err != nil {
 		return err
@@ -132,8 +134,8 @@ func (s *session) ask(ctx context.Context, queries []*pgx.QueuedQuery) ([]*resul
 	var texts []string
 	head := 0
 	if !l.open {
-		texts = append(texts, l.begin(s.seat))
-		head = 1
+		texts = l.begin(s.seat)
+		head = len(texts) - 1
 	}
 	for _, q := range queries {
 		if control(q.SQL) {

@@ -62,12 +62,10 @@ func (w *sqlWire) exchange(ctx context.Context, text string) ([]*result, error) 
 		err     error
 	}
 	done := make(chan answer, 1)
-	w.calls.Add(1)
-	go func() {
-		defer w.calls.Done()
+	w.calls.Go(func() {
 		results, err := w.send(context.WithoutCancel(ctx), text)
 		done <- answer{results, err}
-	}()
+	})
 	select {
 	case a := <-done:
 		if a.err != nil && !refused(a.err) {

@@ -41,8 +41,9 @@ func TestHazard01_BlackHoleOfLentConnections(t *testing.T) {
 		}
 		p.unshut()
 		await(t, "renewal after the outage", func() bool { _, err := c.RenewLease(ctx, c.lease.ID); return err == nil })
-		if got := c.release(hold.Attempt); got != driver.Released {
-			t.Errorf("Release after the outage: outcome %d", got)
+		c.release(hold.Attempt) // unless one of those above has done it when the network came back
+		if row := c.row("a"); row.Held() {
+			t.Errorf("after the release: %+v", row)
 		}
 	})
 }
