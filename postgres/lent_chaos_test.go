@@ -48,7 +48,7 @@ func TestHazard09_CutConnectionsLeaveNoGhost(t *testing.T) {
 			}
 			admin := openDB(t, "postgres", server.URL())
 			for ctx.Err() == nil {
-				time.Sleep(rand.N(300 * time.Millisecond))
+				time.Sleep(rand.N(400 * time.Millisecond))
 				switch rand.N(3) {
 				case 0:
 					front.cutOne()
