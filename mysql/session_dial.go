@@ -32,25 +32,27 @@ func (s *SessionStore) begin(ctx context.Context, h *named, lost []keyed.Session
 	if err != nil {
 		return h, fmt.Errorf("cannot connect: %w", err)
 	}
-	main := &session{conn: conn, multi: h.own}
-	h.main = main
-	for _, step := range []func(context.Context, *session) error{
-		h.settle, h.refusePooler, s.refuseCluster,
-		func(ctx context.Context, main *session) error { return outliveAll(ctx, main, lost) },
-		func(ctx context.Context, main *session) (err error) {
-			h.fences, h.guards, err = s.cfg.furnish(ctx, main)
-			return err
-		},
-	} {
-		if err := step(ctx, main); err != nil {
-			return h, err
-		}
+	h.main = &session{conn: conn, multi: h.own}
+	err = h.settle(ctx, h.main)
+	if err == nil {
+		err = h.refusePooler(ctx, h.main)
 	}
-	if err := h.attend(ctx); err != nil {
-		return h, err
+	if err == nil {
+		err = s.refuseCluster(ctx, h.main)
 	}
-	h.start()
-	return h, nil
+	if err == nil {
+		err = outliveAll(ctx, h.main, lost)
+	}
+	if err == nil {
+		h.fences, h.guards, err = s.cfg.furnish(ctx, h.main)
+	}
+	if err == nil {
+		err = h.attend(ctx)
+	}
+	if err == nil {
+		h.start()
+	}
+	return h, err
 }
 
 // longestStatement bounds what the server takes for a statement, however long the TTL is.

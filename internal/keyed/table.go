@@ -214,10 +214,11 @@ func (t *Table) dial(ctx context.Context, d *dialing, ttl time.Duration, lost []
 	t.poke() // so that its end is noticed
 }
 
-// lose is called when the session has ended.
+// lose is called when the session has ended. It does not wait for the session's goroutines:
+// those whose locks it held are to know now.
 func (t *Table) lose(s Session) {
+	t.wg.Go(s.Close)
 	cause := s.Cause()
-	s.Close()
 	t.mu.Lock()
 	defer t.unlock()
 	if !errors.Is(cause, ErrClosed) { // the server may not know
