@@ -8,6 +8,8 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/leaseholdgo/leasehold v0.0.0
+	github.com/leaseholdgo/leasehold/mysql v0.0.0
+	github.com/leaseholdgo/leasehold/postgres v0.0.0
 	github.com/leaseholdgo/leasehold/sqlite v0.0.0
 	github.com/lib/pq v1.12.3
 	go.uber.org/goleak v1.3.0
@@ -23,8 +25,6 @@ require (
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
-	github.com/leaseholdgo/leasehold/mysql v0.0.0
-	github.com/leaseholdgo/leasehold/postgres v0.0.0
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
