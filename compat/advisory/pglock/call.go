@@ -27,11 +27,15 @@ func unlocking(m mode) statement {
 // text returns the statement for the server. It does nothing, and yields NULL, in another server process than
 // ours. The key is part of it, since one with parameters takes some drivers two round trips.
 func (l *Lock) text(s statement) string {
-	do := fmt.Sprintf(`pg_catalog.%s%s('%d'::pg_catalog.int8)`, s.function, s.mode, l.id)
+	do := l.function(s)
 	if s.blocks {
 		do += " IS NOT NULL" // the function returns nothing
 	}
 	return l.inOurProcess(do)
+}
+
+func (l *Lock) function(s statement) string {
+	return fmt.Sprintf(`pg_catalog.%s%s('%d'::pg_catalog.int8)`, s.function, s.mode, l.id)
 }
 
 func (l *Lock) inOurProcess(do string) string {
@@ -120,7 +124,7 @@ func (l *Lock) perform(s statement, f *flight) outcome {
 	case yes:
 		l.count(s.mode, s.change)
 	case s.change < 0:
-		err = l.lose(errors.New("the session did not have the lock any more"))
+		err = l.lose(errGone)
 	}
 	return outcome{yes && err == nil, err}
 }

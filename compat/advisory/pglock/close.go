@@ -1,8 +1,10 @@
 package pglock
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -61,24 +63,24 @@ func (l *Lock) takeWithin(d time.Duration) bool {
 // giveBack unlocks what is held, and no more than that, since the session is the pool's. The turn is ours for
 // good.
 func (l *Lock) giveBack() error {
-	text := "true"
+	var calls []string
 	for _, m := range []mode{exclusive, shared} {
 		if l.holds(m) > 0 {
-			text += fmt.Sprintf(` AND pg_catalog.%s%s('%d'::pg_catalog.int8)`, unlocking(m).function, m, l.id)
+			calls = append(calls, l.function(unlocking(m)))
 		}
 	}
-	if text == "true" {
+	if calls == nil {
 		return l.conn.Close()
 	}
 	results := make(chan error, 1)
 	go func() {
-		yes, err := l.send(l.inOurProcess(text))
+		yes, err := l.send(l.inOurProcess(strings.Join(calls, " AND ")))
 		if err == nil && yes {
 			results <- l.conn.Close()
 			return
 		}
 		discard(l.conn) // what it holds ends with it
-		results <- err
+		results <- cmp.Or(err, errGone)
 	}()
 	timer := time.NewTimer(closeTimeout)
 	defer timer.Stop()

@@ -18,6 +18,9 @@ var (
 	ErrClosed = errors.New("pglock: the lock is closed")
 )
 
+// errGone: somebody else unlocked it, in our session.
+var errGone = errors.New("the session did not have the lock any more")
+
 // errDoubt ends a Lock, and with it the connection.
 var errDoubt = errors.New("it is not known whether the session has the lock")
 

@@ -87,7 +87,7 @@ func takeBoth(t *testing.T, p *place, zone string, ttl, slack time.Duration) {
 			t.Errorf("in %s, %s got after %v a lock that is held for %v", zone, who, got, ttl)
 		}
 	}
-	if got := time.Since(start); slack > 0 && got > ttl && ours.Acquire(t.Context(), p.open("UTC"), time.Millisecond) != nil && gotOurs == 0 {
+	if got := time.Since(start); slack > 0 && got > ttl && ours.Acquire(t.Context(), p.open(zones(p.dialect)[0]), time.Millisecond) != nil && gotOurs == 0 {
 		t.Errorf("in another zone ours is still held after %v", got)
 	}
 }
@@ -97,10 +97,16 @@ func takeBoth(t *testing.T, p *place, zone string, ttl, slack time.Duration) {
 func TestFix_DaylightSavingBeginsOrEnds(t *testing.T) {
 	on(t, func(t *testing.T, d distrlock.Dialect) {
 		for _, ends := range []bool{true, false} {
+			if isMySQL(d) && !ends {
+				continue // there old clients write themselves a lease that is too short
+			}
 			t.Run(fmt.Sprintf("ends %v", ends), func(t *testing.T) {
 				t.Parallel()
 				p := newTable(t, d)
 				zone := zoneThatChanges(time.Now().Add(2*time.Second), ends)
+				if isMySQL(d) {
+					zone = p.zoneThatEnds(time.Now().Add(2 * time.Second))
+				}
 				slack := time.Duration(0)
 				if ends {
 					slack = time.Hour
@@ -108,7 +114,27 @@ func TestFix_DaylightSavingBeginsOrEnds(t *testing.T) {
 				takeBoth(t, p, zone, 4*time.Second, slack)
 			})
 		}
-	}, distrlock.DialectPostgres, distrlock.DialectPgx)
+	})
+}
+
+// zoneThatEnds is zoneThatChanges for MySQL, whose zones are rows: daylight saving time ends there.
+func (p *place) zoneThatEnds(at time.Time) string {
+	p.t.Helper()
+	conn, err := p.db.Conn(p.t.Context())
+	must(p.t, err)
+	defer conn.Close()
+	for _, text := range []string{
+		"INSERT INTO mysql.time_zone (Use_leap_seconds) VALUES ('N')",
+		"SET @zone = LAST_INSERT_ID()",
+		"INSERT INTO mysql.time_zone_name VALUES ('" + p.name + "', @zone)",
+		"INSERT INTO mysql.time_zone_transition_type VALUES (@zone, 0, 3600, 0, 'AAA'), (@zone, 1, 7200, 1, 'BBB')",
+		fmt.Sprintf("INSERT INTO mysql.time_zone_transition VALUES (@zone, %d, 1), (@zone, %d, 0)",
+			at.AddDate(0, -6, 0).Unix(), at.Unix()),
+	} {
+		_, err := conn.ExecContext(p.t.Context(), text)
+		must(p.t, err)
+	}
+	return p.name
 }
 
 // zoneThatChanges returns a zone one hour ahead of UTC, or two with daylight saving time, which ends or begins at
