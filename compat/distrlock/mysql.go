@@ -36,6 +36,9 @@ const (
 	mysqlExtend  = `UPDATE {table} SET ` + laterSet + ` WHERE ` + keySQL + ` AND ` + tokenIs + ` AND NOT ` + mysqlOverSQL
 	mysqlRelease = `UPDATE {table} SET expire_at = NULL WHERE ` + keySQL + ` AND ` + tokenIs + ` AND NOT ` + mysqlOverSQL
 
+	// In a transaction a plain read would be of its snapshot.
+	mysqlExists = `SELECT 1 FROM {table} WHERE ` + keySQL + ` LOCK IN SHARE MODE`
+
 	mysqlCreate = `CREATE TABLE IF NOT EXISTS {table} (
 	lock_key VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY,
 	token VARCHAR(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
@@ -54,7 +57,7 @@ func mysqlStatements(table string) *statements {
 			return []any{c.ttl, c.ttl, c.ttl, c.key, c.key, c.token}
 		}},
 		release: statement{in(mysqlRelease), func(c call) []any { return []any{c.key, c.key, c.token} }},
-		exists: statement{in(`SELECT 1 FROM {table} WHERE ` + keySQL),
+		exists: statement{in(mysqlExists),
 			func(c call) []any { return []any{c.key, c.key} }},
 		create:    in(mysqlCreate),
 		drop:      in(`DROP TABLE IF EXISTS {table}`),

@@ -17,7 +17,7 @@ func TestHazard27_DistrlockLateInATransaction(t *testing.T) {
 		l := p.lock("k")
 		tx, err := p.db.BeginTx(t.Context(), nil)
 		must(t, err)
-		run2(t, tx, "SELECT 1")
+		ask(t, tx, "SELECT 1")
 		time.Sleep(1500 * time.Millisecond)
 		must(t, l.Acquire(t.Context(), tx, time.Second))
 		must(t, tx.Commit())
@@ -28,10 +28,11 @@ func TestHazard27_DistrlockLateInATransaction(t *testing.T) {
 	})
 }
 
-func run2(t *testing.T, tx *sql.Tx, text string) {
+// ask runs a query for one number.
+func ask(t *testing.T, tx *sql.Tx, text string) {
 	t.Helper()
-	var one int
-	must(t, tx.QueryRowContext(t.Context(), text).Scan(&one))
+	var number int
+	must(t, tx.QueryRowContext(t.Context(), text).Scan(&number))
 }
 
 // Acquire waits for another transaction for longer than the lease. The lease counts from the end of the wait.
@@ -123,6 +124,23 @@ func TestFix_AMissingRowIsSaid(t *testing.T) {
 		}
 		must(t, p.lock("k").Acquire(t.Context(), p.db, time.Minute))
 		if err := l.Acquire(t.Context(), p.db, time.Minute); err != distrlock.ErrLockAlreadyAcquired {
+			t.Errorf("Acquire of what is held: %v", err)
+		}
+	})
+}
+
+// A transaction's snapshot is from before the row. That it is held is said, not that it is missing.
+func TestFix_ARowNewerThanTheSnapshot(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		tx, err := p.db.BeginTx(t.Context(), nil)
+		must(t, err)
+		defer func() { _ = tx.Rollback() }()
+		ask(t, tx, "SELECT count(*) FROM distributed_locks")
+		must(t, p.lock("k").Acquire(t.Context(), p.db, time.Minute))
+		l, err := p.locks().NewLock(t.Context(), tx, "k")
+		must(t, err)
+		if err := l.Acquire(t.Context(), tx, time.Minute); err != distrlock.ErrLockAlreadyAcquired {
 			t.Errorf("Acquire of what is held: %v", err)
 		}
 	})

@@ -262,6 +262,34 @@ func TestKeep_KeysOf1To40Bytes(t *testing.T) {
 	})
 }
 
+// The drivers send statements in several ways.
+func TestKeep_EveryModeOfTheDrivers(t *testing.T) {
+	t.Parallel()
+	for setting, d := range map[string]distrlock.Dialect{
+		"default_query_exec_mode=simple_protocol": distrlock.DialectPgx,
+		"default_query_exec_mode=exec":            distrlock.DialectPgx,
+		"default_query_exec_mode=cache_describe":  distrlock.DialectPgx,
+		"binary_parameters=yes":                   distrlock.DialectPostgres,
+		"interpolateParams=true":                  distrlock.DialectMySQL,
+		"clientFoundRows=true":                    distrlock.DialectMySQL,
+	} {
+		p := newTable(t, d)
+		db := p.openWith(setting)
+		l := p.lock("k")
+		for range 2 {
+			must(t, l.Acquire(t.Context(), db, time.Minute))
+			must(t, l.Extend(t.Context(), db))
+			if err := p.lock("k").Acquire(t.Context(), db, time.Minute); err != distrlock.ErrLockAlreadyAcquired {
+				t.Errorf("%s: Acquire of what is held: %v", setting, err)
+			}
+			must(t, l.Release(t.Context(), db))
+			if err := l.Release(t.Context(), db); err != distrlock.ErrLockAlreadyReleased {
+				t.Errorf("%s: Release of what is not held: %v", setting, err)
+			}
+		}
+	}
+}
+
 // execer has ExecContext alone.
 type execer struct{ db *sql.DB }
 

@@ -96,6 +96,17 @@ func (p *place) open(zone string) *sql.DB {
 // openAt is open by way of an address, if that is not empty.
 func (p *place) openAt(address, zone string) *sql.DB {
 	p.t.Helper()
+	return p.connect(address, zone, "")
+}
+
+// openWith is open with a setting of the driver's, as in a URL.
+func (p *place) openWith(setting string) *sql.DB {
+	p.t.Helper()
+	return p.connect("", "", setting)
+}
+
+func (p *place) connect(address, zone, setting string) *sql.DB {
+	p.t.Helper()
 	u, err := url.Parse(serverURL(p.t, p.dialect))
 	if err != nil {
 		p.t.Fatal(err)
@@ -112,7 +123,11 @@ func (p *place) openAt(address, zone string) *sql.DB {
 		if zone != "" {
 			cfg.Params = map[string]string{"time_zone": "'" + zone + "'"}
 		}
-		db, err = sql.Open("mysql", cfg.FormatDSN())
+		source := cfg.FormatDSN()
+		if setting != "" {
+			source += "?" + setting
+		}
+		db, err = sql.Open("mysql", source)
 	default:
 		query := u.Query()
 		if p.name != "" {
@@ -122,6 +137,9 @@ func (p *place) openAt(address, zone string) *sql.DB {
 			query.Set("timezone", zone)
 		}
 		u.RawQuery = query.Encode()
+		if setting != "" {
+			u.RawQuery += "&" + setting
+		}
 		db, err = sql.Open(string(p.dialect), u.String())
 	}
 	if err != nil {
