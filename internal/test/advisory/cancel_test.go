@@ -41,7 +41,7 @@ func TestHazard36_AdvisoryGrantAndCancellationAtOnce(t *testing.T) {
 		key, db := newKey(), open(t, driver)
 		l, o := newLock(t, db, key), newOther(t, key)
 		granted := 0
-		for i := range 60 {
+		for i := range 30 {
 			o.say("pg_advisory_lock")
 			ctx, cancel := context.WithCancel(t.Context())
 			waited := make(chan error, 1)
@@ -62,7 +62,7 @@ func TestHazard36_AdvisoryGrantAndCancellationAtOnce(t *testing.T) {
 			await(t, "nothing is left", o.free)
 			cancel()
 		}
-		t.Logf("%d of 60 were granted", granted)
+		t.Logf("%d of 30 were granted", granted)
 	})
 }
 

@@ -54,18 +54,15 @@ func TestMigration_StepByStep(t *testing.T) {
 			{service.second, service.third},
 		} {
 			var c crowd
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			end := c.endsAfter(2 * time.Second)
 			var wg sync.WaitGroup
 			for range 2 {
 				a, b := p.service(), p.service()
-				wg.Go(func() { c.turns(ctx, t, &c.old, turn(a, step.before, &c)) })
-				wg.Go(func() { c.turns(ctx, t, &c.new, turn(b, step.after, &c)) })
+				wg.Go(func() { c.turns(end, t, &c.old, turn(a, step.before, &c)) })
+				wg.Go(func() { c.turns(end, t, &c.new, turn(b, step.after, &c)) })
 			}
 			wg.Wait()
-			cancel()
-			if c.overlaps.Load() > 0 || c.old.Load() == 0 || c.new.Load() == 0 {
-				t.Errorf("before %d turns, after %d, overlaps %d", c.old.Load(), c.new.Load(), c.overlaps.Load())
-			}
+			c.judge(t)
 		}
 	}, distrlock.DialectPgx, distrlock.DialectMySQL)
 }

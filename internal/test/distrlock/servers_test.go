@@ -24,7 +24,7 @@ var crowdTime = flag.Duration("crowd", 5*time.Second, "how long the mixed crowds
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil { // they wait more than they work
+	if err := flag.Set("test.parallel", "6"); err != nil { // they wait more than they work
 		panic(err)
 	}
 	_ = mysql.SetLogger(quiet{})

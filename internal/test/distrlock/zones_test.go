@@ -23,8 +23,8 @@ func TestHazard28_DistrlockTimeZones(t *testing.T) {
 		for _, holder := range zones(d) {
 			l, db := p.lock("k"), p.open(holder)
 			must(t, l.Acquire(t.Context(), db, 500*time.Millisecond))
+			start := time.Now() // before it is sent
 			must(t, l.Extend(t.Context(), db))
-			start := time.Now()
 			for _, zone := range zones(d) {
 				other := p.open(zone)
 				if err := p.lock("k").Acquire(t.Context(), other, time.Minute); err == nil {
@@ -41,8 +41,8 @@ func TestHazard28_DistrlockTimeZones(t *testing.T) {
 					}
 					return err == nil
 				})
-				must(t, l.Acquire(t.Context(), db, 500*time.Millisecond))
 				start = time.Now()
+				must(t, l.Acquire(t.Context(), db, 500*time.Millisecond))
 			}
 			must(t, l.Release(t.Context(), db))
 		}
