@@ -92,7 +92,7 @@ func (db *database) pool() *sql.DB {
 // The lease of most tests, which is short, and that of tests in which a loss would be
 // a failure.
 const (
-	shortLease = time.Second
+	shortLease = 1500 * time.Millisecond
 	longLease  = 6 * time.Second
 )
 
@@ -125,6 +125,21 @@ func acquire(t testing.TB, c *pglock.Client, name string, opts ...pglock.LockOpt
 	l, err := c.AcquireContext(ctx, name, opts...)
 	must(t, err)
 	return l
+}
+
+// acquiring is acquire in the background. Nil: it failed.
+func acquiring(t testing.TB, c *pglock.Client, name string) <-chan *pglock.Lock {
+	got := make(chan *pglock.Lock, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		l, err := c.AcquireContext(ctx, name)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- l
+	}()
+	return got
 }
 
 // rvn returns the record version number in the row, and whether there is a row.

@@ -92,14 +92,21 @@ func TestFix_AFailedTryReturnsNoLock(t *testing.T) {
 	})
 }
 
+// slow makes every update of a row take so many seconds, after the row has been locked.
+func (db *database) slow(seconds string) {
+	db.t.Helper()
+	for _, statement := range []string{
+		`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(` + seconds + `); RETURN new; END $$`,
+		`CREATE TRIGGER slow BEFORE UPDATE ON locks FOR EACH ROW EXECUTE FUNCTION slow()`,
+	} {
+		_, err := db.Exec(statement)
+		must(db.t, err)
+	}
+}
+
 func TestFix_CloseDuringAHeartbeat(t *testing.T) {
 	each(t, func(t *testing.T, db *database) {
-		// The release finds the row locked by the heartbeat, and waits for it.
-		slow := `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.05); RETURN new; END $$;`
-		for _, statement := range []string{slow, `CREATE TRIGGER slow BEFORE UPDATE ON locks FOR EACH ROW EXECUTE FUNCTION slow()`} {
-			_, err := db.Exec(statement)
-			must(t, err)
-		}
+		db.slow("0.05") // the release finds the row locked by the heartbeat, and waits for it
 		c := db.client()
 		for i := range 10 {
 			l := acquire(t, c, "a")
@@ -120,18 +127,25 @@ func TestFix_ALostReplyToAHeartbeat(t *testing.T) {
 		p := db.through()
 		c := newClient(t, p.DB)
 		l := acquire(t, c, "a")
+		db.slow("0.3")
 		before := l.RecordVersionNumber()
-		p.down.set(true)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		if err := c.SendHeartbeat(ctx, l); err == nil {
-			t.Error("a heartbeat succeeded without a reply")
-		}
-		if rvn, _ := db.rvn("a"); rvn.Int64 == before {
-			t.Error("the heartbeat did not arrive")
-		}
+		sent := make(chan error, 1)
+		go func() { sent <- c.SendHeartbeat(ctx, l) }()
+		eventually(t, "the heartbeat has locked the row", func() bool {
+			return db.QueryRow("SELECT FROM locks FOR UPDATE SKIP LOCKED").Scan() == sql.ErrNoRows
+		})
+		p.down.set(true)
+		eventually(t, "it has arrived", func() bool {
+			rvn, _ := db.rvn("a")
+			return rvn.Int64 != before
+		})
 		p.reset()
 		p.down.set(false)
+		if err := <-sent; err == nil {
+			t.Error("a heartbeat succeeded without a reply")
+		}
 		must(t, c.SendHeartbeat(t.Context(), l))
 		time.Sleep(longLease)
 		if l.IsReleased() {
@@ -165,8 +179,7 @@ func TestFix_BlackHole(t *testing.T) {
 		err := newClient(t, p.DB, brief(nil)...).Do(t.Context(), "a", func(ctx context.Context, l *pglock.Lock) error {
 			p.hole(true)
 			cut <- time.Now()
-			other := make(chan *pglock.Lock, 1)
-			go func() { other <- acquire(t, db.client(brief(nil)...), "a") }()
+			other := acquiring(t, db.client(brief(nil)...), "a")
 			select {
 			case <-ctx.Done():
 			case <-other:

@@ -40,8 +40,7 @@ func oldAcquire(t *testing.T, c *oldclient.Client, name string) (held *oldclient
 func TestInterop_OldHoldsAndNewWaits(t *testing.T) {
 	each(t, func(t *testing.T, db *database) {
 		held, stop := oldAcquire(t, db.old(shortLease), "a")
-		got := make(chan *pglock.Lock, 1)
-		go func() { got <- acquire(t, db.client(brief(nil)...), "a") }()
+		got := acquiring(t, db.client(brief(nil)...), "a")
 		select {
 		case <-got:
 			t.Fatal("it was granted the lock of one who lives")

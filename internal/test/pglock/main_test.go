@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	_ = flag.Set("test.parallel", "12") // most of the time they wait
+	_ = flag.Set("test.parallel", "6") // most of the time they wait
 	status := m.Run()
 	// A client that nobody uses has no goroutine left when its last lease has ended.
 	// But what a statement may leave that was given up is looked for longer.

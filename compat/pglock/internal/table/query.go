@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
 )
@@ -16,6 +17,9 @@ const lanes = 8
 // mostStuck is how many calls of the driver may hang, given up by us, before no more are
 // made.
 const mostStuck = 32
+
+// leastPatience is how long a call of the driver may go on that was given up.
+const leastPatience = 2 * time.Second
 
 var errStuck = errors.New("too many calls of the database driver hang")
 
@@ -34,7 +38,11 @@ func query[T any](ctx context.Context, t *Table, statement string, scan func(*sq
 	done := make(chan result, 1)
 	go func() {
 		defer t.stuck.Add(-1)
-		rows, err := run(ctx, t.db, statement, scan, args)
+		// Where connecting takes longer than one call may, the next call finds the
+		// connection made.
+		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(t.cfg.Lease, leastPatience))
+		defer cancel()
+		rows, err := run(call, t.db, statement, scan, args)
 		done <- result{rows, err}
 	}()
 	select {

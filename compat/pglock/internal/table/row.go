@@ -90,7 +90,7 @@ func (t *Table) done(r *row) {
 // forgetIdle drops a row of which nothing needs to be known. What is known of foreign
 // holders is kept for a while, so that one who tries again later can judge them.
 func (t *Table) forgetIdle(r *row, now time.Time) {
-	if r.uses > 0 || r.own() || len(r.lock.Queue) > 0 || len(r.stamps) > 0 || now.Sub(r.freed) < yield {
+	if r.uses > 0 || r.own() || len(r.lock.Queue) > 0 || len(r.stamps) > 0 || len(r.dead) > 0 || now.Sub(r.freed) < yield {
 		return
 	}
 	if r.isForeign() && now.Sub(r.foreign.look) < memory {
