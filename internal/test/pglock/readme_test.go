@@ -47,6 +47,7 @@ func exampleDo(dsn string, logic func(ctx context.Context, l *pglock.Lock) error
 	c, err := pglock.New(db,
 		pglock.WithLeaseDuration(3*time.Second),
 		pglock.WithHeartbeatFrequency(1*time.Second),
+		//lint:ignore SA1019 the example has it
 		pglock.WithLogger(log.Default()),
 	)
 	if err != nil {
