@@ -80,7 +80,7 @@ func TestCommandLine(t *testing.T) {
 		"-stores postgres -seed 7":           "",
 		"-stores sqlite,oracle":              `there is no store "oracle"`,
 		"-clients 1":                         "at least 2",
-		"-duration 3s":                       "at least 6s for each of 8 scenes",
+		"-duration 3s":                       "at least 6s for each of 10 scenes",
 		"-scenes sqlite,sync -nemeses kill":  "",
 		"-scenes sea":                        `there is no scene "sea"`,
 		"-nemeses kill,plague":               `there is no nemesis "plague"`,
