@@ -147,7 +147,7 @@ func (c *conn) replied(ctx context.Context, r *call, notMade error) (driver.Repl
 	case r.err != nil:
 		return driver.Reply{}, r.err
 	}
-	if r.reply.Lock.Ahead(r.Place()) >= 0 {
+	if c.dialer.polls.Load() && r.reply.Lock.Ahead(r.Place()) >= 0 {
 		c.waits.expect(r.Attempt)
 	}
 	return r.reply, nil

@@ -26,6 +26,7 @@ type dialer struct {
 	sql  *statements // of what has no other place to have them from
 
 	lending atomic.Bool // a pooler was seen to lend server processes
+	polls   atomic.Bool // there was a session that gets no notifications
 
 	ctx  context.Context // ends with the Conn
 	stop context.CancelCauseFunc

@@ -90,6 +90,7 @@ func (l *lent) begin(seat driver.ID) []string {
 func (d *dialer) setUpLent(ctx context.Context, s *session) error {
 	l := s.lent
 	l.sql, l.types = d.sql, pgtype.NewMap()
+	d.polls.Store(true)
 	l.settings = strings.Split(fmt.Sprintf(lentSettings, d.statementTimeout().Milliseconds(), d.lockTimeout().Milliseconds()), ";\n")
 	var version int
 	var encoding, readOnly string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
+	"flag"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,24 +91,31 @@ func eachWay(t *testing.T, test func(t *testing.T, server string, store func(tes
 	}
 }
 
-// The suite, for every other way to the server.
+var everyWay = flag.Bool("every-way", false, "TestConformanceOfOtherWays takes every way to the server, and not only the longest")
+
+// The suite, for other ways to the server. The longest one, lib/pq and a pooler, has in it
+// all that the others have.
 func TestConformanceOfOtherWays(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(t *testing.T) (guards *sql.DB, store func(schema string) *Store){
-		"lib/pq": func(t *testing.T) (*sql.DB, func(string) *Store) {
-			db := openDB(t, "postgres", serverURL(t))
+	type open = func(t *testing.T) (guards *sql.DB, store func(schema string) *Store)
+	over := func(name string, url func(t *testing.T) string) open {
+		return func(t *testing.T) (*sql.DB, func(string) *Store) {
+			db := openDB(t, name, url(t))
 			return db, func(schema string) *Store { return NewDB(db, Config{Schema: schema}) }
-		},
-		"pgx": func(t *testing.T) (*sql.DB, func(string) *Store) {
-			db := openDB(t, "pgx", serverURL(t))
-			return db, func(schema string) *Store { return NewDB(db, Config{Schema: schema}) }
-		},
-		"pooler": func(t *testing.T) (*sql.DB, func(string) *Store) {
-			url := throughPooler(t, 20)
+		}
+	}
+	direct := func(t *testing.T) string { return serverURL(t) }
+	pooled := func(t *testing.T) string { return throughPooler(t, 20) }
+	all := map[string]open{"lib/pq, pooler": over("postgres", pooled)}
+	if *everyWay {
+		all["lib/pq"], all["pgx"] = over("postgres", direct), over("pgx", direct)
+		all["pgx, pooler"] = func(t *testing.T) (*sql.DB, func(string) *Store) {
+			url := pooled(t)
 			pool := poolAt(t, url)
 			return openDB(t, "postgres", url), func(schema string) *Store { return New(pool, Config{Schema: schema}) }
-		},
-	} {
+		}
+	}
+	for name, open := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db, store := open(t)

@@ -136,12 +136,23 @@ func (p *poller) look(ctx context.Context, waiting []driver.Attempt) error {
 		if n != nil {
 			p.departed(waiting[*n-1], fence)
 		}
-		if notice != nil && uint64(*notice) != p.notice {
-			p.notice = uint64(*notice)
-			p.wake(driver.Hint{})
-		}
+		p.noticed(notice, waiting)
 	}
 	return rows.Err()
+}
+
+// noticed compares the lease's notice with what it was. Where the lease has ended, so have
+// its attempts.
+func (p *poller) noticed(notice *int64, waiting []driver.Attempt) {
+	switch {
+	case notice == nil:
+		for _, a := range waiting {
+			p.waits.forget(a)
+		}
+	case uint64(*notice) != p.notice:
+		p.notice = uint64(*notice)
+		p.wake(driver.Hint{})
+	}
 }
 
 // departed tells of an attempt that has left its queue; fence is that of its grant, if it
