@@ -156,8 +156,18 @@ var errNoTexts = errors.New("this driver of database/sql does not send several s
 // codeSyntax is the SQLSTATE with which a server refuses several statements where it takes one.
 const codeSyntax = "42601"
 
-// lend takes a connection of the caller's pool for a session.
+// lend takes a connection of the caller's pool for a session. Those that have ended while
+// they were idle there are passed over.
 func (d *dialer) lend(ctx context.Context) (*session, error) {
+	for idle := d.db.Stats().Idle; ; idle-- {
+		s, err := d.lendOne(ctx)
+		if !errors.Is(err, sqldriver.ErrBadConn) || idle <= 0 || ctx.Err() != nil {
+			return s, err
+		}
+	}
+}
+
+func (d *dialer) lendOne(ctx context.Context) (*session, error) {
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect: %w", err)
