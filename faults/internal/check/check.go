@@ -104,6 +104,9 @@ type Violation struct {
 	From, To time.Duration
 	// Fences are those of the grants concerned.
 	Fences []uint64
+	// Late: it may be that the grant came first, and its client was told of it later than
+	// another of a later one. Where clients are told too late is still a breach.
+	Late bool
 }
 
 func (v Violation) String() string {

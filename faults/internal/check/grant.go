@@ -200,7 +200,9 @@ func fences(grants map[string][]*grant) (found []Violation) {
 			}
 			for _, h := range highest {
 				if g.fence < h.fence && !g.beside(h) {
-					found = append(found, violation(Fence, name, "falls: %v; then %v", h, g).during(h.granted, g.granted).of(h, g))
+					v := violation(Fence, name, "falls: %v; then %v", h, g).during(h.granted, g.granted).of(h, g)
+					v.Late = g.called < h.granted
+					found = append(found, v)
 				}
 			}
 			kind := history.Terms{Mode: g.Mode, Permits: g.Permits}
