@@ -32,7 +32,9 @@ import (
 // It waits while the holder is being changed, for the time of one commit, bounded by ctx and
 // by the transaction's own innodb_lock_wait_timeout. One round trip in the transaction, and
 // two on the client's own connection. The user needs SELECT and UPDATE on the guard table.
-// Guard early: the sooner in the transaction, the less work is lost.
+// Guard early: the sooner in the transaction, the less work is lost. For a lock of a
+// SessionStore it is two round trips in the transaction and one on the client's own
+// connection, and the user needs SELECT, INSERT and UPDATE on the table of guards.
 func Guard(ctx context.Context, tx *sql.Tx, lock *leasehold.Lock) error {
 	return guard(ctx, tx, lock.Hold())
 }

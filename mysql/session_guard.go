@@ -47,7 +47,7 @@ func guardSession(ctx context.Context, tx *sql.Tx, hold driver.Hold, c *keyed.Co
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%w: the transaction is of another server", leasehold.ErrNotHeld)
 	case err != nil:
-		return err
+		return classify(err)
 	}
 	// Once more: from the row's lock on nobody in the process is granted the lock without
 	// a look.
@@ -55,11 +55,12 @@ func guardSession(ctx context.Context, tx *sql.Tx, hold driver.Hold, c *keyed.Co
 		return errors.Join(leasehold.ErrNotHeld, err)
 	}
 	var holds bool
-	err = tx.QueryRowContext(ctx, "SELECT IFNULL(IS_USED_LOCK('"+key+"') = ? AND IS_USED_LOCK('"+h.main.mark+"') = ?, 0)", h.id, h.id).Scan(&holds)
+	id := number(h.id)
+	err = tx.QueryRowContext(ctx, "SELECT IFNULL(IS_USED_LOCK('"+key+"') = "+id+" AND IS_USED_LOCK('"+h.main.mark+"') = "+id+", 0)").Scan(&holds)
 	if err == nil && !holds {
 		err = fmt.Errorf("%w: its session has ended, or the transaction is of another server", leasehold.ErrNotHeld)
 	}
-	return err
+	return classify(err)
 }
 
 // makeGuard makes the guard's row unless it is there. It is on a connection of ours: in the

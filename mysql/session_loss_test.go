@@ -214,3 +214,20 @@ func TestSessionReplaced(t *testing.T) {
 	}
 	s.release(again)
 }
+
+// A client is closed while the network swallows everything: that takes no longer than the
+// TTL and a second, since nobody waits for replies.
+func TestHazard21_SessionCloseInABlackHole(t *testing.T) {
+	t.Parallel()
+	const ttl = 600 * time.Millisecond
+	s := newSite(t)
+	p, source := newProxy(t, s.cfg.Database)
+	c := s.clientOf(OpenSession(source, s.cfg), ttl)
+	s.acquire(c, "x")
+	p.set(false, false)
+	start := time.Now()
+	_ = c.Close() // what it says of a dead network does not matter
+	if took := time.Since(start); took > 5*(ttl+politeness) {
+		t.Errorf("Close took %v", took)
+	}
+}
