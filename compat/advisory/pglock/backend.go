@@ -18,6 +18,8 @@ const (
 	// secondTimeout bounds the use of a second connection.
 	secondTimeout = 2 * time.Second
 
+	codeProtocol = "08P01"
+
 	identitySQL = `SELECT pid, extract(epoch FROM backend_start)::text FROM pg_catalog.pg_stat_activity
 		WHERE pid = pg_catalog.pg_backend_pid()`
 	pidSQL    = `SELECT pg_catalog.pg_backend_pid()`
@@ -69,7 +71,10 @@ func inTransaction(ctx context.Context, db *sql.DB, ask func() (bool, error)) (s
 		return s, err
 	}
 	tx, err := db.BeginTx(second, nil)
-	if err != nil { // the pool is full by now, or the server is
+	switch {
+	case stateOf(err) == codeProtocol: // a pooler that knows no transactions
+		return seen{moved: true}, nil
+	case err != nil: // the pool is full by now, or the server is
 		s.moved, err = ask()
 		return s, err
 	}

@@ -59,7 +59,7 @@ type outcome struct {
 // closed, it returns, and what was begun is undone in the background, with the turn kept.
 func (l *Lock) call(ctx context.Context, s statement) (bool, error) {
 	if err := l.take(ctx); err != nil {
-		return false, fmt.Errorf("pglock: key %d: %w", l.id, err)
+		return false, err
 	}
 	if s.change < 0 && l.holds(s.mode) == 0 {
 		l.pass()
@@ -73,7 +73,7 @@ func (l *Lock) call(ctx context.Context, s statement) (bool, error) {
 		return o.yes, o.err
 	case <-ctx.Done():
 		l.wg.Go(func() { l.giveUp(s, f) })
-		return false, fmt.Errorf("pglock: key %d: %w", l.id, ctx.Err())
+		return false, l.gaveUp(ctx)
 	case <-l.closing:
 		l.wg.Go(func() { l.giveUp(s, f) })
 		return false, ErrClosed
@@ -82,13 +82,16 @@ func (l *Lock) call(ctx context.Context, s statement) (bool, error) {
 
 // take waits for the turn.
 func (l *Lock) take(ctx context.Context) error {
-	if err := errors.Join(ctx.Err(), l.Err()); err != nil {
-		return err
+	switch {
+	case l.Err() != nil:
+		return l.Err()
+	case ctx.Err() != nil:
+		return l.gaveUp(ctx)
 	}
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return l.gaveUp(ctx)
 	case <-l.done:
 		return l.Err()
 	}
@@ -100,6 +103,10 @@ func (l *Lock) take(ctx context.Context) error {
 }
 
 func (l *Lock) pass() { <-l.turn }
+
+func (l *Lock) gaveUp(ctx context.Context) error {
+	return fmt.Errorf("pglock: key %d: %w", l.id, ctx.Err())
+}
 
 // perform runs a statement and counts what it changed. Where only the count changes, the server is asked
 // whether the session is there.

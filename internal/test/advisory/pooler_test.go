@@ -17,6 +17,7 @@ func TestHazard35_AdvisoryRefusesAPooler(t *testing.T) {
 		}{
 			{pgbouncer.Transaction, nil, true},
 			{pgbouncer.Transaction, map[string]string{"server_round_robin": "1"}, true},
+			{pgbouncer.Statement, nil, true},
 			{pgbouncer.Session, nil, false},
 		} {
 			pooler := pgbouncer.ForTest(t, pgbouncer.Config{Server: serverURL(t), Mode: test.mode, Settings: test.settings})
