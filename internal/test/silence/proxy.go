@@ -18,6 +18,7 @@ type Proxy struct {
 	cond   *sync.Cond
 	silent bool
 	ends   []net.Conn
+	asked  int
 }
 
 // New returns a proxy before the server at an address, closed when t ends.
@@ -43,6 +44,14 @@ func (p *Proxy) Fall() { p.set(true) }
 // Lift lets everything pass again that was held back.
 func (p *Proxy) Lift() { p.set(false) }
 
+// Requests returns how often clients have sent something: for one that sends a request in one piece and waits for the
+// reply, the number of round trips.
+func (p *Proxy) Requests() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked
+}
+
 func (p *Proxy) set(silent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,18 +73,19 @@ func (p *Proxy) accept() {
 		p.mu.Lock()
 		p.ends = append(p.ends, client, server)
 		p.mu.Unlock()
-		go p.pass(server, client)
-		go p.pass(client, server)
+		go p.pass(server, client, 1)
+		go p.pass(client, server, 0)
 	}
 }
 
-// pass copies bytes, and the end of them, while there is no silence.
-func (p *Proxy) pass(to io.WriteCloser, from io.Reader) {
+// pass copies bytes, and the end of them, while there is no silence. For each piece it adds count to the requests.
+func (p *Proxy) pass(to io.WriteCloser, from io.Reader, count int) {
 	defer to.Close()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
 		p.mu.Lock()
+		p.asked += count
 		for p.silent {
 			p.cond.Wait()
 		}
