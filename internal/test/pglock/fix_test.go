@@ -367,6 +367,33 @@ func TestFix_OneStalledRowCostsOneLock(t *testing.T) {
 	})
 }
 
+// TestFix_GrantsAreDurable: where commits are not by default.
+func TestFix_GrantsAreDurable(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		for _, statement := range []string{
+			`CREATE TABLE settings (value text)`,
+			`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+				$$ BEGIN INSERT INTO settings VALUES (current_setting('synchronous_commit')); RETURN new; END $$`,
+			`CREATE TRIGGER note AFTER INSERT ON locks FOR EACH ROW EXECUTE FUNCTION note()`,
+		} {
+			_, err := db.Exec(statement)
+			must(t, err)
+		}
+		u := *db.url
+		query := u.Query()
+		query.Set("synchronous_commit", "off")
+		u.RawQuery = query.Encode()
+		pool := db.open(&u)
+		defer pool.Close()
+		must(t, acquire(t, newClient(t, pool), "a").Close())
+		var setting string
+		must(t, db.QueryRow("SELECT value FROM settings").Scan(&setting))
+		if setting != "on" {
+			t.Errorf("the row was written with synchronous_commit %s", setting)
+		}
+	})
+}
+
 // TestFix_WaitersShareOneStatement: whoever waits in one client is polled for together.
 func TestFix_WaitersShareOneStatement(t *testing.T) {
 	each(t, func(t *testing.T, db *database) {

@@ -128,9 +128,15 @@ func TestInterop_Crowd(t *testing.T) {
 		if testing.Short() {
 			d = min(d, 5*time.Second)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), d)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*d)
 		defer cancel()
 		crowd := crowd{inside: map[*func() bool]struct{}{}}
+		time.AfterFunc(d, func() {
+			for ctx.Err() == nil && (crowd.old.Load() == 0 || crowd.fresh.Load() == 0) {
+				time.Sleep(10 * time.Millisecond)
+			}
+			cancel()
+		})
 		var wg sync.WaitGroup
 		for i := range 4 {
 			old, c := db.old(time.Second), newClient(t, db.DB, pglock.WithLeaseDuration(time.Second), pglock.WithHeartbeatFrequency(time.Second/4))

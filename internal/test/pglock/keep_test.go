@@ -339,7 +339,7 @@ func TestKeep_Errors(t *testing.T) {
 			must(t, err)
 		}
 		var precondition *pglock.FailedPreconditionError
-		if _, err := db.client(brief(nil)...).Acquire("a"); !errors.As(err, &precondition) || precondition.Unwrap() == nil {
+		if _, err := db.client().Acquire("a"); !errors.As(err, &precondition) || precondition.Unwrap() == nil {
 			t.Errorf("a statement that cannot be serialized: %v", err)
 		}
 		p := db.through()

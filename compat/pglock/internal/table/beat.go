@@ -13,6 +13,9 @@ import (
 
 var errLocked = errors.New("somebody keeps the lock's row locked")
 
+// errYoung: the row came to be while others were renewed. The next renewal finds it.
+var errYoung = errors.New("a lock was acquired during the renewal")
+
 // errLost: the row of the lock bears the RVN of somebody else.
 var errLost = errors.New("the lock's row was taken over or deleted")
 
@@ -109,7 +112,8 @@ func (t *Table) any(match func(*row) bool) bool {
 	return false
 }
 
-// settle notes which rows have the new stamp. It returns those that should and have not.
+// settle notes which rows have the new stamp. It returns the names of those that may be
+// there and have not.
 func (t *Table) settle(b renewing, names map[string]bool) (missing []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -122,8 +126,6 @@ func (t *Table) settle(b renewing, names map[string]bool) (missing []string) {
 				t.haunt(r.row, r.stamps[:i])
 			}
 			r.stamps, r.rvn, r.sent = slices.Clone(r.stamps[i:]), b.stamp, b.sent
-		case r.pending || r.row.pending:
-			r.stamps = slices.Delete(slices.Clone(r.stamps), i, i+1) // what is renewed was not there yet
 		default:
 			missing = append(missing, r.lock.Name)
 		}
@@ -146,15 +148,21 @@ func (t *Table) judge(ctx context.Context, b renewing, missing []string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, name := range missing {
-		r, rvn := t.rows[name], bears[name]
+	for _, r := range b.rows {
+		i, rvn := slices.Index(r.stamps, b.stamp), bears[r.lock.Name]
+		ours := rvn.Valid && slices.Contains(r.stamps, rvn.Int64)
 		switch {
-		case r == nil || r.leaving || r.pending || !slices.Contains(r.stamps, b.stamp): // given up meanwhile
-		case !rvn.Valid || !slices.Contains(r.stamps, rvn.Int64):
-			t.lose(r)
+		case i < 0 || r.leaving || !slices.Contains(missing, r.lock.Name): // renewed, or given up meanwhile
+		case !ours && r.row.pending:
+			// What was to be renewed was not there yet. If it comes, it is younger.
+			r.stamps = slices.Delete(slices.Clone(r.stamps), i, i+1)
+		case !ours && r.pending:
+			err = errYoung
+		case !ours:
+			t.lose(r.row)
 		case clock.Since(r.sent) > t.cfg.Lease/2:
-			t.haunt(r, r.stamps) // one lock is given up, so that the others can be kept
-			t.lose(r)
+			t.haunt(r.row, r.stamps) // one lock is given up, so that the others can be kept
+			t.lose(r.row)
 		default:
 			err = errLocked
 		}

@@ -9,12 +9,15 @@ import (
 type statements struct{ take, beat, free, keep, look, draw, get, all string }
 
 // takeSQL makes the row ours if it is free or bears one of the RVNs given, and tells what
-// it found otherwise. It locks and writes nothing where somebody else holds the row.
+// it found otherwise. It locks and writes nothing where somebody else holds the row. Its
+// commit is durable, whatever the settings: a lock that a crash of the server undoes would
+// have two holders.
 const takeSQL = `WITH taken AS (
 	INSERT INTO %[1]s AS l (name, record_version_number, data, owner)
 	SELECT $1::text, $2::int8, $3::bytea, $4::text
 	WHERE NOT EXISTS (SELECT 1 FROM %[1]s AS h WHERE h.name = $1::text
 		AND h.record_version_number IS NOT NULL AND h.record_version_number <> ALL ($6::int8[]))
+	AND CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL
 	ON CONFLICT (name) DO UPDATE SET record_version_number = $2::int8, owner = $4::text,
 		data = CASE WHEN $5::bool THEN excluded.data ELSE l.data END
 	WHERE l.record_version_number IS NULL OR l.record_version_number = ANY ($6::int8[])

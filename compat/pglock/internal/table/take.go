@@ -100,9 +100,9 @@ func (t *Table) take(ctx context.Context, r *row, id driver.ID) error {
 	name, wish, expected := r.lock.Name, t.wishes[r.lock.Name], t.expected(r)
 	r.stamps, r.pending, r.leaving = append(slices.Clip(r.stamps), stamp), true, false
 	r.keep, r.lease = wish.Keep, id
+	r.sent = clock.Now()
 	t.mu.Unlock()
 
-	sent := clock.Now()
 	replies, err := query(ctx, t, t.sql.take, scanFound, name, stamp, bytes(wish.Data), t.cfg.Owner, wish.Replace, numbers(expected))
 	if err != nil {
 		if refused(err) {
@@ -110,7 +110,7 @@ func (t *Table) take(ctx context.Context, r *row, id driver.ID) error {
 		}
 		return t.failed(r, err)
 	}
-	t.answered(r, stamp, sent, replies)
+	t.answered(r, stamp, replies)
 	return nil
 }
 
@@ -135,7 +135,7 @@ func bytes(data []byte) any {
 }
 
 // answered notes the reply to a statement that wanted the row, with a stamp.
-func (t *Table) answered(r *row, stamp int64, sent time.Time, replies []found) {
+func (t *Table) answered(r *row, stamp int64, replies []found) {
 	now := clock.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -144,7 +144,7 @@ func (t *Table) answered(r *row, stamp int64, sent time.Time, replies []found) {
 		t.wishes[r.lock.Name] = w
 	}
 	if len(replies) > 0 && replies[0].taken {
-		t.took(r, stamp, sent, replies[0])
+		t.took(r, stamp, replies[0])
 		return
 	}
 	// The row bears none of the stamps, and this one can still be used. Earlier ones may
@@ -160,9 +160,9 @@ func (t *Table) answered(r *row, stamp int64, sent time.Time, replies []found) {
 }
 
 // took notes that the row was given the stamp.
-func (t *Table) took(r *row, stamp int64, sent time.Time, f found) {
+func (t *Table) took(r *row, stamp int64, f found) {
 	t.stamps = append(t.stamps, f.stamp.Int64)
-	r.pending, r.data, r.sent = false, f.data, sent
+	r.pending, r.data = false, f.data
 	if i := slices.Index(r.stamps, stamp); i >= 0 { // else it was renewed meanwhile
 		t.haunt(r, r.stamps[:i])
 		r.stamps, r.rvn = slices.Clone(r.stamps[i:]), stamp
