@@ -10,7 +10,7 @@ import (
 
 // SendHeartbeat sends a heartbeat for the lock now. Where heartbeats are turned off, it is
 // what the lock lives by: the trust deadline is a lease duration, less the margin, from
-// now. One statement.
+// now. One statement, which is given a fifth of the lease duration at the most.
 //
 // ErrLockAlreadyReleased: the lock was released or lost, or only read. Any other error: it
 // is not known whether the heartbeat succeeded; the lock is held until its trust deadline,

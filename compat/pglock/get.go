@@ -22,7 +22,7 @@ func (c *Client) Get(name string) (*Lock, error) { return c.GetContext(context.B
 
 // GetContext reads the lock of name, whoever holds it. It locks nothing, and works on a
 // read-only replica. What it returns cannot release the lock. ErrLockNotFound: there is
-// no row.
+// no row. It takes a lease duration at the most, or two seconds.
 func (c *Client) GetContext(ctx context.Context, name string) (*Lock, error) {
 	row, ok, err := c.table.Get(ctx, name)
 	switch {

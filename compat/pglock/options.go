@@ -47,9 +47,9 @@ func WithLevelLogger(l LevelLogger) ClientOption { return func(c *config) { c.lo
 // a table. Defaults to DefaultLeaseDuration.
 func WithLeaseDuration(d time.Duration) ClientOption { return func(c *config) { c.lease = d } }
 
-// WithHeartbeatFrequency sets the longest time between heartbeats. They are sent at least
-// three times in a lease duration whatever it is, and at most a hundred times, or
-// every 10 ms.
+// WithHeartbeatFrequency sets how often heartbeats are sent: at least three times in a
+// lease duration whatever it is, with the defaults just that, and at most a hundred times,
+// or every 10 ms.
 //
 // 0 or less turns them off: a lock then ends at its trust deadline, unless
 // [Client.SendHeartbeat] is called for it. Defaults to DefaultHeartbeatFrequency.

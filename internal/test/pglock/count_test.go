@@ -21,6 +21,7 @@ func (db *database) counting() *counter {
 	db.t.Helper()
 	c := &counter{}
 	c.DB = sql.OpenDB(&connector{driver: db.DB.Driver(), dsn: db.url.String(), counter: c})
+	c.SetMaxIdleConns(40)
 	db.t.Cleanup(func() { c.Close() })
 	return c
 }

@@ -176,9 +176,13 @@ func TestFix_BlackHole(t *testing.T) {
 	each(t, func(t *testing.T, db *database) {
 		p := db.through()
 		cut := make(chan time.Time, 1)
-		err := newClient(t, p.DB, brief(nil)...).Do(t.Context(), "a", func(ctx context.Context, l *pglock.Lock) error {
+		c := newClient(t, p.DB, brief(nil)...)
+		err := c.Do(t.Context(), "a", func(ctx context.Context, l *pglock.Lock) error {
 			p.hole(true)
 			cut <- time.Now()
+			if err := c.SendHeartbeat(context.WithoutCancel(ctx), l); err == nil {
+				t.Error("a heartbeat succeeded")
+			}
 			other := acquiring(t, db.client(brief(nil)...), "a")
 			select {
 			case <-ctx.Done():

@@ -39,12 +39,12 @@ func oldAcquire(t *testing.T, c *oldclient.Client, name string) (held *oldclient
 
 func TestInterop_OldHoldsAndNewWaits(t *testing.T) {
 	each(t, func(t *testing.T, db *database) {
-		held, stop := oldAcquire(t, db.old(shortLease), "a")
-		got := acquiring(t, db.client(brief(nil)...), "a")
+		held, stop := oldAcquire(t, db.old(longLease/2), "a")
+		got := acquiring(t, db.client(pglock.WithLeaseDuration(longLease/2), pglock.WithHeartbeatFrequency(longLease/8)), "a")
 		select {
 		case <-got:
 			t.Fatal("it was granted the lock of one who lives")
-		case <-time.After(3 * shortLease):
+		case <-time.After(longLease):
 		}
 		must(t, stop())
 		must(t, held.Release(t.Context()))
@@ -71,7 +71,7 @@ func TestInterop_NewHoldsAndOldWaits(t *testing.T) {
 			}
 			done <- err
 		}()
-		time.Sleep(3 * old.Lease)
+		time.Sleep(2 * old.Lease)
 		if granted.Load() || l.IsReleased() {
 			t.Fatal("it was granted the lock of one who lives")
 		}

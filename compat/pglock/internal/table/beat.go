@@ -21,7 +21,9 @@ var errLost = errors.New("the lock's row was taken over or deleted")
 
 // Beat gives the row of the attempt a new RVN now. ErrLost: it was lost before.
 func (t *Table) Beat(ctx context.Context, a driver.Attempt) error {
-	if err := t.beat(ctx, func(r *row) bool { return r.lock.Name == a.Name }); err != nil {
+	call, cancel := context.WithTimeout(ctx, t.callTimeout()) // the engine's renewals wait for this one
+	defer cancel()
+	if err := t.beat(call, func(r *row) bool { return r.lock.Name == a.Name }); err != nil {
 		return err
 	}
 	if _, _, ok := t.Held(a); !ok {

@@ -45,7 +45,7 @@ func (t *Table) exorcise() {
 		if !more {
 			return
 		}
-		call, cancel := context.WithTimeout(t.life, t.callTimeout())
+		call, cancel := context.WithTimeout(t.life, t.patience())
 		_ = t.free(call, left) // what fails is tried again
 		cancel()
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Listen implements driver.Listener: it polls for those who wait, and gives held rows a new
-// RVN as often as was asked for, where that is more often than the engine renews.
+// RVN as often as was asked for, where that is much more often than the engine renews.
 func (t *Table) Listen(ctx context.Context, _ driver.ID, wake func(driver.Hint)) error {
 	wake(driver.Hint{})
 	for ctx.Err() == nil {
@@ -76,7 +76,7 @@ const leastBeat = 10 * time.Millisecond
 // nextBeat returns when rows are to get a new RVN; zero: when the engine renews.
 func (t *Table) nextBeat() time.Time {
 	every := max(t.cfg.Heartbeat, leastBeat, t.cfg.Lease/100)
-	if t.cfg.Heartbeat <= 0 || every >= keepalive.Interval(t.cfg.Lease) || !t.any(anything) {
+	if t.cfg.Heartbeat <= 0 || every >= keepalive.Interval(t.cfg.Lease)*2/3 || !t.any(anything) {
 		return time.Time{}
 	}
 	t.mu.Lock()

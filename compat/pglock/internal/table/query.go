@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -11,14 +12,15 @@ import (
 )
 
 // lanes is how many statements of a client may be in progress at once, renewals not
-// counted: the pool is the user's, and needed for other things.
-const lanes = 8
+// counted: the pool is the user's, and needed for other things, and keeps two idle
+// connections by default.
+const lanes = 4
 
 // mostStuck is how many calls of the driver may hang, given up by us, before no more are
 // made.
 const mostStuck = 32
 
-// leastPatience is how long a call of the driver may go on that was given up.
+// leastPatience is how long connecting may take at least.
 const leastPatience = 2 * time.Second
 
 var errStuck = errors.New("too many calls of the database driver hang")
@@ -38,11 +40,7 @@ func query[T any](ctx context.Context, t *Table, statement string, scan func(*sq
 	done := make(chan result, 1)
 	go func() {
 		defer t.stuck.Add(-1)
-		// Where connecting takes longer than one call may, the next call finds the
-		// connection made.
-		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(t.cfg.Lease, leastPatience))
-		defer cancel()
-		rows, err := run(call, t.db, statement, scan, args)
+		rows, err := connected(ctx, t, func(conn *sql.Conn) ([]T, error) { return run(ctx, conn, statement, scan, args) })
 		done <- result{rows, err}
 	}()
 	select {
@@ -56,8 +54,36 @@ func query[T any](ctx context.Context, t *Table, statement string, scan func(*sq
 	}
 }
 
-func run[T any](ctx context.Context, db *sql.DB, statement string, scan func(*sql.Rows) (T, error), args []any) (all []T, err error) {
-	rows, err := db.QueryContext(ctx, statement, args...)
+// connected calls f with a connection of the pool, unless ctx ends first. Where connecting
+// takes longer than one call may, it goes on, and the next call finds the connection made.
+func connected[T any](ctx context.Context, t *Table, f func(*sql.Conn) (T, error)) (result T, err error) {
+	dial, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.patience())
+	defer cancel()
+	for range tries {
+		var conn *sql.Conn
+		if conn, err = t.db.Conn(dial); err != nil {
+			return result, err
+		}
+		if err = ctx.Err(); err == nil {
+			result, err = f(conn)
+		}
+		_ = conn.Close() // it goes back to the pool
+		if !errors.Is(err, sqldriver.ErrBadConn) {
+			return result, err
+		}
+	}
+	return result, err
+}
+
+// tries is how many connections are tried that turn out to be broken before anything is
+// sent.
+const tries = 3
+
+// patience bounds what nobody else does.
+func (t *Table) patience() time.Duration { return max(t.cfg.Lease, leastPatience) }
+
+func run[T any](ctx context.Context, conn *sql.Conn, statement string, scan func(*sql.Rows) (T, error), args []any) (all []T, err error) {
+	rows, err := conn.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, err
 	}

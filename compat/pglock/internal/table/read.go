@@ -16,6 +16,8 @@ type Row struct {
 
 // Get reads the row of a name. It locks nothing. False: there is none.
 func (t *Table) Get(ctx context.Context, name string) (Row, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.patience())
+	defer cancel()
 	rows, err := query(ctx, t, t.sql.get, scanRow, name)
 	if err != nil || len(rows) == 0 {
 		return Row{}, false, err
@@ -25,6 +27,8 @@ func (t *Table) Get(ctx context.Context, name string) (Row, bool, error) {
 
 // All reads all rows, in the order of their names. It locks nothing.
 func (t *Table) All(ctx context.Context) ([]Row, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.patience())
+	defer cancel()
 	return query(ctx, t, t.sql.all, scanRow)
 }
 

@@ -17,8 +17,8 @@ type Config struct {
 	Owner string
 	// Lease is how long an RVN is seen unchanged before its row is taken over.
 	Lease time.Duration
-	// Heartbeat is the longest time between new RVNs of a row that is held. Where it is
-	// not above 0 only renewals that the engine sends make new ones.
+	// Heartbeat is how often a row that is held gets a new RVN, where that is much more
+	// often than three times in a lease.
 	Heartbeat time.Duration
 }
 

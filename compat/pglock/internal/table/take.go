@@ -147,10 +147,13 @@ func (t *Table) answered(r *row, stamp int64, replies []found) {
 		t.took(r, stamp, replies[0])
 		return
 	}
-	// The row bears none of the stamps, and this one can still be used. Earlier ones may
-	// be on their way.
-	t.haunt(r, r.stamps[:max(slices.Index(r.stamps, stamp), 0)])
-	t.stamps = append(t.stamps, stamp)
+	// The row bears none of the stamps, and this one can still be used, unless a renewal
+	// expects it. Earlier ones may be on their way.
+	i := slices.Index(r.stamps, stamp)
+	t.haunt(r, r.stamps[:max(i, 0)])
+	if i >= 0 && i == len(r.stamps)-1 {
+		t.stamps = append(t.stamps, stamp)
+	}
 	t.disown(r)
 	if len(replies) > 0 && replies[0].rvn.Valid {
 		t.see(r, replies[0].rvn.Int64, replies[0].owner.String, now)
