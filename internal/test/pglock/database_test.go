@@ -92,7 +92,7 @@ func (db *database) pool() *sql.DB {
 // The lease of most tests, which is short, and that of tests in which a loss would be
 // a failure.
 const (
-	shortLease = 1500 * time.Millisecond
+	shortLease = 2 * time.Second
 	longLease  = 6 * time.Second
 )
 

@@ -139,7 +139,7 @@ func TestInterop_Crowd(t *testing.T) {
 		})
 		var wg sync.WaitGroup
 		for i := range 4 {
-			old, c := db.old(time.Second), newClient(t, db.DB, pglock.WithLeaseDuration(time.Second), pglock.WithHeartbeatFrequency(time.Second/4))
+			old, c := db.old(shortLease), newClient(t, db.DB, brief(nil)...)
 			old.Owner = fmt.Sprint("old-", i)
 			wg.Go(func() {
 				crowd.compete(ctx, t, &crowd.old, func() (func() bool, func(), error) { return oldTurn(ctx, old) })
