@@ -153,8 +153,7 @@ func TestKeep_KeysOfEverySize(t *testing.T) {
 		for _, key := range []int64{-1 << 63, -1, 0, 1<<63 - 1} {
 			l, err := pglock.New(t.Context(), key, db)
 			must(t, err)
-			ok, err := l.TryLock(t.Context())
-			yes(t, "TryLock", ok, err)
+			must(t, l.Lock(t.Context())) // the other driver's turn may come first
 			if locks(t, db, key, true) != 1 {
 				t.Errorf("the server does not show the key %d", key)
 			}
