@@ -159,9 +159,9 @@ const codeSyntax = "42601"
 // lend takes a connection of the caller's pool for a session. Those that have ended while
 // they were idle there are passed over.
 func (d *dialer) lend(ctx context.Context) (*session, error) {
-	for idle := d.db.Stats().Idle; ; idle-- {
+	for left := d.db.Stats().Idle + 1; ; left-- {
 		s, err := d.lendOne(ctx)
-		if !errors.Is(err, sqldriver.ErrBadConn) || idle <= 0 || ctx.Err() != nil {
+		if !errors.Is(err, sqldriver.ErrBadConn) || left <= 0 || ctx.Err() != nil {
 			return s, err
 		}
 	}

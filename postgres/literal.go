@@ -36,6 +36,9 @@ func render(sql string, args []any) (string, error) {
 
 // literal returns the value as SQL.
 func literal(v any) (string, error) {
+	if data, ok := v.([]byte); ok && data != nil { // may be large, and a transaction waits for it
+		return `E'\\x` + hex.EncodeToString(data) + `'`, nil
+	}
 	plain, null, err := plainText(v)
 	switch {
 	case err != nil:
@@ -72,7 +75,7 @@ func plainText(v any) (text string, null bool, err error) {
 	case *time.Time:
 		return deref(v)
 	case []byte:
-		return `\x` + hex.EncodeToString(v), v == nil, nil
+		return "", v == nil, nil // see literal
 	case string:
 		return v, false, nil
 	case bool:
