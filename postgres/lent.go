@@ -58,7 +58,7 @@ const (
 const lentSettings = `SELECT pg_catalog.set_config('statement_timeout', '%[1]d', true);
 SELECT
 	pg_catalog.set_config('lock_timeout', '%[2]d', true),
-	pg_catalog.set_config('idle_in_transaction_session_timeout', '%[1]d', true),
+	pg_catalog.set_config('idle_in_transaction_session_timeout', '%[3]d', true),
 	pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit')
 		WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),
 	pg_catalog.set_config('TimeZone', 'UTC', true),
@@ -91,7 +91,7 @@ func (d *dialer) setUpLent(ctx context.Context, s *session) error {
 	l := s.lent
 	l.sql, l.types = d.sql, pgtype.NewMap()
 	d.polls.Store(true)
-	l.settings = strings.Split(fmt.Sprintf(lentSettings, d.statementTimeout().Milliseconds(), d.lockTimeout().Milliseconds()), ";\n")
+	l.settings = strings.Split(fmt.Sprintf(lentSettings, d.statementTimeout().Milliseconds(), d.lockTimeout().Milliseconds(), d.ttl.Milliseconds()), ";\n")
 	var version int
 	var encoding, readOnly string
 	var standby bool
