@@ -67,6 +67,9 @@ func (l *link) attempt(ctx context.Context, fn func(context.Context, *session) e
 // dial twice at a time.
 func (l *link) ready(ctx context.Context) error {
 	for l.session == nil {
+		if l.life.Err() != nil {
+			return errClosed
+		}
 		stale := l.dialing != nil
 		if !stale {
 			done := make(chan dialled, 1)
@@ -155,12 +158,13 @@ func (l *link) giveUp() {
 }
 
 // close drops the session, and one that is being dialled, when the call in progress has
-// ended: at the latest with ctx.
-func (l *link) close(ctx context.Context) {
+// ended: at the latest with ctx. It reports whether that call has. Life has ended before, so
+// nothing is dialled any more then.
+func (l *link) close(ctx context.Context) bool {
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
-		return
+		return false
 	}
 	defer func() { <-l.turn }()
 	if l.dialing != nil {
@@ -174,4 +178,5 @@ func (l *link) close(ctx context.Context) {
 		l.session.discard()
 		l.session = nil
 	}
+	return true
 }

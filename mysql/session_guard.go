@@ -66,7 +66,7 @@ func guardSession(ctx context.Context, tx *sql.Tx, hold driver.Hold, c *keyed.Co
 // makeGuard makes the guard's row unless it is there. It is on a connection of ours: in the
 // caller's transaction others would wait for it.
 func (h *named) makeGuard(ctx context.Context, key string) error {
-	return h.side.use(ctx, func(ctx context.Context, s *session) error {
+	return h.beside(ctx, func(ctx context.Context, s *session) error {
 		found, err := s.strings(ctx, "SELECT name FROM "+h.guards+" WHERE name = '"+key+"'")
 		if err == nil && len(found) == 0 {
 			err = s.run(ctx, plain("INSERT IGNORE INTO "+h.guards+" (name) VALUES ('"+key+"')")...)

@@ -33,8 +33,9 @@ type named struct {
 	ctx   context.Context // ends with the session
 	stop  context.CancelFunc
 	ended chan struct{}
-	signs chan struct{} // holds one request to look for errands
-	wg    sync.WaitGroup
+	signs chan struct{}  // holds one request to look for errands
+	wg    sync.WaitGroup // of our goroutines
+	dials sync.WaitGroup // of the links, in progress
 
 	mu       sync.Mutex // guards the fields below
 	patience time.Duration
@@ -58,7 +59,7 @@ func newNamed(db *sql.DB, own bool, ttl time.Duration) *named {
 }
 
 func (h *named) link(patience time.Duration) *link {
-	return &link{db: h.db, life: h.ctx, dials: &h.wg, multi: h.own, patience: patience, turn: make(chan struct{}, 1)}
+	return &link{db: h.db, life: h.ctx, dials: &h.dials, multi: h.own, patience: patience, turn: make(chan struct{}, 1)}
 }
 
 // start starts the goroutines.
@@ -94,14 +95,25 @@ func (h *named) Close() {
 	h.wg.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), politeness)
 	defer cancel()
-	h.watch.close(ctx)
-	h.side.close(ctx)
+	idle := h.watch.close(ctx)
+	if h.side.close(ctx) && idle {
+		h.dials.Wait()
+	}
 	if h.main != nil && !h.main.broken {
 		h.main.discard()
 	}
 	if h.own {
 		_ = h.db.Close() // it has no connection left that could fail to close
 	}
+}
+
+// beside runs fn on the connection beside the one that holds the locks, under a context that
+// also ends with the session.
+func (h *named) beside(ctx context.Context, fn func(context.Context, *session) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.ctx, cancel)()
+	return h.side.use(ctx, fn)
 }
 
 // give has an errand run after those before it. If the session has ended, it is over at

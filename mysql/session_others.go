@@ -31,7 +31,7 @@ func (s *session) users(ctx context.Context, keys []string) ([]int64, error) {
 
 // Others implements keyed.Session.
 func (h *named) Others(ctx context.Context, keys []string) (found []keyed.Other, err error) {
-	err = h.side.use(ctx, func(ctx context.Context, s *session) error {
+	err = h.beside(ctx, func(ctx context.Context, s *session) error {
 		users, err := s.users(ctx, keys)
 		if err != nil {
 			return err
