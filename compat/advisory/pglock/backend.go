@@ -15,8 +15,10 @@ type backend struct {
 }
 
 const (
-	// secondTimeout bounds the use of a second connection.
-	secondTimeout = 2 * time.Second
+	// cancelTimeout bounds one attempt to cancel a statement, and roomTimeout the wait for a second connection
+	// in a pool that has become full.
+	cancelTimeout = 2 * time.Second
+	roomTimeout   = 5 * time.Second
 
 	codeProtocol = "08P01"
 
@@ -64,31 +66,32 @@ type seen struct {
 // inTransaction asks while a second connection is in a transaction. Where there is no room for that one in the
 // pool, it only asks.
 func inTransaction(ctx context.Context, db *sql.DB, ask func() (bool, error)) (s seen, err error) {
-	second, cancel := context.WithTimeout(ctx, secondTimeout)
-	defer cancel()
-	if full(db) {
-		s.moved, err = ask()
-		return s, err
-	}
-	tx, err := db.BeginTx(second, nil)
+	life, cancel := context.WithCancel(ctx)
+	defer cancel() // rolls back
+	tx, err := begin(life, cancel, db)
 	switch {
 	case stateOf(err) == codeProtocol: // a pooler that knows no transactions
 		return seen{moved: true}, nil
-	case err != nil: // the pool is full by now, or the server is
+	case err != nil: // no room in the pool, or at the server
 		s.moved, err = ask()
 		return s, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if err := tx.QueryRowContext(second, pidSQL).Scan(&s.pid); err != nil {
+	if err := tx.QueryRowContext(ctx, pidSQL).Scan(&s.pid); err != nil {
 		return s, err
 	}
 	s.moved, err = ask()
 	return s, err
 }
 
-func full(db *sql.DB) bool {
+// begin begins a transaction on another connection, if the pool and the server have room for one.
+func begin(life context.Context, cancel func(), db *sql.DB) (*sql.Tx, error) {
 	stats := db.Stats()
-	return stats.MaxOpenConnections > 0 && stats.InUse >= stats.MaxOpenConnections
+	if stats.MaxOpenConnections > 0 && stats.InUse >= stats.MaxOpenConnections {
+		return nil, errFull
+	}
+	defer time.AfterFunc(roomTimeout, cancel).Stop()
+	return db.BeginTx(life, nil)
 }
 
 // moved asks conn several times which process serves it, and reports whether it ever is another one.
@@ -105,7 +108,7 @@ func moved(ctx context.Context, conn *sql.Conn, pid int64, times int) (bool, err
 // cancel ends what the process is at, as if the user wished it; its session goes on. It may fail: then it
 // is called again.
 func (b backend) cancel(ctx context.Context, db *sql.DB) {
-	ctx, done := context.WithTimeout(ctx, secondTimeout)
+	ctx, done := context.WithTimeout(ctx, cancelTimeout)
 	defer done()
 	_, _ = db.ExecContext(ctx, fmt.Sprintf(cancelSQL, b.pid, b.start))
 }

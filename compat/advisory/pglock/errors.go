@@ -18,6 +18,8 @@ var (
 	ErrClosed = errors.New("pglock: the lock is closed")
 )
 
+var errFull = errors.New("the pool has no room for another connection")
+
 // errGone: somebody else unlocked it, in our session.
 var errGone = errors.New("the session did not have the lock any more")
 
