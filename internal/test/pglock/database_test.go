@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -120,20 +121,30 @@ func brief(c []pglock.ClientOption) []pglock.ClientOption {
 
 func acquire(t testing.TB, c *pglock.Client, name string, opts ...pglock.LockOption) *pglock.Lock {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	l, err := c.AcquireContext(ctx, name, opts...)
+	l, err := patiently(t, c, name, opts...)
 	must(t, err)
 	return l
+}
+
+// patiently acquires the lock. A machine at work may need longer than a short lease to
+// make a connection.
+func patiently(t testing.TB, c *pglock.Client, name string, opts ...pglock.LockOption) (*pglock.Lock, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		l, err := c.AcquireContext(ctx, name, opts...)
+		var unavailable *pglock.UnavailableError
+		if !errors.As(err, &unavailable) || ctx.Err() != nil {
+			return l, err
+		}
+	}
 }
 
 // acquiring is acquire in the background. Nil: it failed.
 func acquiring(t testing.TB, c *pglock.Client, name string) <-chan *pglock.Lock {
 	got := make(chan *pglock.Lock, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		defer cancel()
-		l, err := c.AcquireContext(ctx, name)
+		l, err := patiently(t, c, name)
 		if err != nil {
 			t.Error(err)
 		}
