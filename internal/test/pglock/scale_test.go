@@ -30,7 +30,7 @@ func TestFix_AThousandLocksAreTwoStatements(t *testing.T) {
 	before := held[0].RecordVersionNumber()
 	pool.take("")
 	time.Sleep(intervals * heartbeat)
-	n := pool.take("")
+	n := pool.take("record_version_number = $1") // a machine at work may have left something to clear away
 	t.Logf("%d statements in %d heartbeat intervals", n, intervals)
 	if n > 2*intervals {
 		t.Errorf("%d statements in %d heartbeat intervals", n, intervals)
