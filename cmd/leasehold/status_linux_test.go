@@ -121,7 +121,7 @@ func TestHeld(t *testing.T) {
 		try.wantError(statusHeld, `"name"`, `"the night shift"`, "pid ")
 		quick(t, db, "run", "--try", "-E", "3", "name", "--", "true").wantError(3, `"the night shift"`)
 		quick(t, db, "run", "--wait", "0s", "name", "--", "true").wantError(statusHeld)
-		quick(t, db, "run", "--wait", "1s", "-E", "0", "name", "--", "true").wantError(0, `"the night shift"`)
+		quick(t, db, "run", "--wait", "500ms", "-E", "0", "name", "--", "true").wantError(0, `"the night shift"`)
 		if out := quick(t, db, "run", "--try", "other", "--", "echo", "mine").out.String(); out != "mine\n" {
 			t.Errorf("another name: %q", out)
 		}
