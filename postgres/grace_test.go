@@ -14,7 +14,7 @@ import (
 // tolerant makes a client whose Conn has this tolerance for the server's clock.
 func tolerant(t *testing.T, store *Store, tolerance time.Duration) *client {
 	t.Helper()
-	dc, err := store.Connect(t.Context(), driver.Settings{TTL: 100 * time.Millisecond, Tolerance: tolerance})
+	dc, err := store.Connect(t.Context(), driver.Settings{TTL: 300 * time.Millisecond, Tolerance: tolerance})
 	if err != nil {
 		t.Fatal(err)
 	}

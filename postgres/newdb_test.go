@@ -96,6 +96,9 @@ var everyWay = flag.Bool("every-way", false, "TestConformanceOfOtherWays takes e
 // The suite, for other ways to the server. The longest one, lib/pq and a pooler, has in it
 // all that the others have.
 func TestConformanceOfOtherWays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
 	t.Parallel()
 	type open = func(t *testing.T) (guards *sql.DB, store func(schema string) *Store)
 	over := func(name string, url func(t *testing.T) string) open {
