@@ -97,12 +97,8 @@ func (a *attempt) answered(reply driver.Reply, err error) {
 
 // learn returns what the reply to Acquire says.
 func (a *attempt) learn(reply *driver.Reply, err error) news {
-	var mode *driver.ModeError
-	switch {
-	case errors.As(err, &mode):
-		return news{what: disagrees, err: err}
-	case err != nil:
-		return news{what: failed, err: err}
+	if err != nil {
+		return failure(err)
 	}
 	a.lease.SawEpoch(reply.Epoch)
 	g, holds := reply.Lock.GrantOf(a.Place())
@@ -116,6 +112,15 @@ func (a *attempt) learn(reply *driver.Reply, err error) news {
 	default:
 		return news{what: refused}
 	}
+}
+
+// failure returns what an error of Acquire says.
+func failure(err error) news {
+	var mode *driver.ModeError
+	if errors.As(err, &mode) {
+		return news{what: disagrees, err: err}
+	}
+	return news{what: failed, err: err}
 }
 
 // stopped returns what has ended the attempt, or nil.

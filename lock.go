@@ -28,9 +28,11 @@ type Lock struct {
 	ctx    context.Context         // made when it is first asked for
 	cancel context.CancelCauseFunc // of ctx
 
-	letting atomic.Bool   // it is being let go of
-	settled chan struct{} // closed when outcome is known
+	letting atomic.Bool // it is being let go of
+
+	known   bool          // outcome is
 	outcome error         // what Release returns
+	settled chan struct{} // made for those who wait; closed when outcome is known
 }
 
 // newLock makes the Lock of a grant. On an error nothing is believed in: the client is
@@ -39,7 +41,7 @@ func newLock(ctx context.Context, r *request, a *attempt, g news) (*Lock, error)
 	l := &Lock{
 		client: r.client, lease: a.lease,
 		hold:  driver.Hold{Attempt: a.Attempt, Fence: g.fence, Conn: r.client.conn},
-		since: clock.Recent(), values: ctx, settled: make(chan struct{}),
+		since: clock.Recent(), values: ctx,
 	}
 	if !r.client.keep(l) {
 		return nil, ErrClosed
@@ -165,13 +167,12 @@ func (l *Lock) lost() error {
 // further calls wait and return the same.
 func (l *Lock) Release(ctx context.Context) error {
 	l.letGo(ctx.Done() == nil)
-	select {
-	case <-l.settled:
+	settled, known := l.settling()
+	if known {
 		return l.outcome
-	default:
 	}
 	select {
-	case <-l.settled:
+	case <-settled:
 		return l.outcome
 	case <-ctx.Done():
 		return opErr("release", l.hold.Name, ErrOutcomeUnknown, ctxErr(ctx))
@@ -181,13 +182,12 @@ func (l *Lock) Release(ctx context.Context) error {
 // Close is Release, bounded by the trust deadline as it is now.
 func (l *Lock) Close() error {
 	l.letGo(true)
-	select {
-	case <-l.settled:
+	settled, known := l.settling()
+	if known {
 		return l.outcome
-	default:
 	}
 	select {
-	case <-l.settled:
+	case <-settled:
 		return l.outcome
 	case <-l.lease.Limit():
 		return opErr("release", l.hold.Name, ErrOutcomeUnknown, context.DeadlineExceeded)
@@ -247,9 +247,24 @@ func (l *Lock) finished(e *ending, lost error, known bool) {
 	}
 }
 
+// settle tells everybody what Release returns. It is called once.
 func (l *Lock) settle(err error) {
-	l.outcome = err
-	close(l.settled)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known, l.outcome = true, err
+	if l.settled != nil {
+		close(l.settled)
+	}
+}
+
+// settling reports whether the outcome is known, or else returns what is closed when it is.
+func (l *Lock) settling() (settled <-chan struct{}, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.known && l.settled == nil {
+		l.settled = make(chan struct{})
+	}
+	return l.settled, l.known
 }
 
 // holding is the Lock as its lease sees it.

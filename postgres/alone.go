@@ -20,7 +20,7 @@ func (t *turn) alone(ctx context.Context, r *call) bool {
 		if r.release {
 			r.outcome, err = t.release(ctx, r.Attempt)
 		} else {
-			r.reply, err = t.acquire(ctx, r)
+			*r.reply, err = t.acquire(ctx, r)
 		}
 		return err
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -25,14 +24,13 @@ func (t *turn) batch(ctx context.Context, calls []*call) (again []*call, err err
 	if err := t.know(ctx); err != nil {
 		return nil, err
 	}
-	left, err := t.common(ctx, calls)
-	if refused(err) { // the server undid it all: one of the calls may be to blame
-		t.untold = nil
-		t.each(ctx, calls)
-		return nil, nil
-	}
-	if err != nil || len(left) == 0 {
+	left, bad, err := t.common(ctx, calls)
+	if err != nil {
 		return nil, err
+	}
+	t.each(ctx, bad)
+	if len(left) == 0 {
+		return nil, nil
 	}
 	t.notify(ctx)
 	open, err := t.rest(ctx, left)
@@ -96,6 +94,10 @@ type list struct {
 	waits   []bool
 }
 
+func sized(n int) list {
+	return list{make([]*call, 0, n), make([]string, 0, n), make([][16]byte, 0, n), make([]bool, 0, n)}
+}
+
 func (l *list) add(r *call) {
 	l.calls = append(l.calls, r)
 	l.names = append(l.names, r.Name)
@@ -103,11 +105,32 @@ func (l *list) add(r *call) {
 	l.waits = append(l.waits, r.wait)
 }
 
-// common makes what is common: a grant, a place in a queue, a release. Both statements
-// share a commit, which is known before anything is made of what they return. It returns
-// the calls left to be made.
-func (t *turn) common(ctx context.Context, calls []*call) (left []*call, err error) {
-	var releases, acquisitions list
+// common makes what is common: a grant, a place in a queue, a release. It returns the calls
+// left to be made, and apart from them those of batches that the server has refused: one
+// call of each may be to blame.
+func (t *turn) common(ctx context.Context, calls []*call) (left, bad []*call, err error) {
+	if t.session.lent == nil {
+		return t.stream(ctx, calls)
+	}
+	var batch pgx.Batch
+	for _, q := range t.questions(calls) {
+		batch.Queue(q.sql, q.args...).Query(q.read)
+	}
+	err = t.session.SendBatch(ctx, &batch).Close()
+	if refused(err) {
+		t.undone(calls, 0)
+		return nil, calls, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return t.left(calls), nil, nil
+}
+
+// questions returns the statements for that, which share a commit. What they return counts
+// only when that is known.
+func (t *turn) questions(calls []*call) (list []question) {
+	releases, acquisitions := sized(len(calls)), sized(len(calls))
 	for _, r := range calls {
 		if r.release {
 			releases.add(r)
@@ -116,46 +139,52 @@ func (t *turn) common(ctx context.Context, calls []*call) (left []*call, err err
 		}
 	}
 	lease := [16]byte(calls[0].Lease)
-	var batch pgx.Batch
-	done := make(map[*call]bool, len(calls))
 	if len(releases.calls) > 0 {
-		batch.Queue(t.sql.batchPass, releases.names, releases.tickets, lease, t.session.epoch, t.session.timeline).
-			Query(func(rows pgx.Rows) error { return t.passed(rows, releases.calls, done) })
+		list = append(list, question{
+			t.sql.batchPass, []any{releases.names, releases.tickets, lease, t.session.epoch, t.session.timeline},
+			func(rows pgx.Rows) error { return t.passed(rows, releases.calls) },
+		})
 	}
 	if len(acquisitions.calls) > 0 {
-		batch.Queue(t.sql.batchGrant, acquisitions.names, acquisitions.tickets, acquisitions.waits, lease, t.session.epoch, t.session.timeline).
-			Query(func(rows pgx.Rows) error { return t.granted(rows, acquisitions.calls, done) })
+		list = append(list, question{
+			t.sql.batchGrant, []any{acquisitions.names, acquisitions.tickets, acquisitions.waits, lease, t.session.epoch, t.session.timeline},
+			func(rows pgx.Rows) error { return t.granted(rows, acquisitions.calls) },
+		})
 	}
-	if err := t.session.SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, err
-	}
-	t.made(done)
+	return list
+}
+
+// undone notes that a batch was not committed; untold is how many hand-overs were to be told
+// of before it.
+func (t *turn) undone(calls []*call, untold int) {
+	t.untold = t.untold[:untold]
 	for _, r := range calls {
-		if !done[r] {
+		r.made = false
+	}
+}
+
+// left notes which calls were made, and committed, and returns the others.
+func (t *turn) left(calls []*call) (left []*call) {
+	for _, r := range calls {
+		if r.made {
+			t.conn.locked.set(r.Name, false)
+		} else {
 			left = append(left, r)
 		}
 	}
-	return left, nil
-}
-
-// made notes that calls were made, and committed.
-func (t *turn) made(done map[*call]bool) {
-	if len(done) == 0 {
-		return
+	if len(left) < len(calls) {
+		t.wrote()
 	}
-	t.wrote()
-	for r := range done {
-		t.conn.locked.set(r.Name, false)
-	}
+	return left
 }
 
 // passed reads what batch_pass.sql returns.
-func (t *turn) passed(rows pgx.Rows, calls []*call, done map[*call]bool) error {
+func (t *turn) passed(rows pgx.Rows, calls []*call) error {
 	for rows.Next() {
 		raw := rows.RawValues()
 		r := calls[number(raw[0])-1]
 		r.outcome = driver.Released
-		done[r] = true
+		r.made = true
 		if raw[2] != nil {
 			lease, ticket := [16]byte(raw[2]), [16]byte(raw[3])
 			t.untold = append(t.untold, grant{r.Name, &lease, &ticket, int64(number(raw[1]))})
@@ -165,12 +194,12 @@ func (t *turn) passed(rows pgx.Rows, calls []*call, done map[*call]bool) error {
 }
 
 // granted reads what batch_grant.sql returns.
-func (t *turn) granted(rows pgx.Rows, calls []*call, done map[*call]bool) error {
+func (t *turn) granted(rows pgx.Rows, calls []*call) error {
 	for rows.Next() {
 		raw := rows.RawValues()
 		r := calls[number(raw[0])-1]
-		r.reply = driver.Reply{Epoch: uint64(t.session.epoch)}
-		done[r] = true
+		r.reply.Epoch = uint64(t.session.epoch)
+		r.made = true
 		if [16]byte(raw[3]) == r.Ticket {
 			r.reply.Lock = driver.Lock{Name: r.Name, Fence: number(raw[1]), Holder: r.Place(), Since: instant(raw[4])}
 			continue
@@ -192,8 +221,7 @@ func (t *turn) rest(ctx context.Context, calls []*call) (open []*call, err error
 	if calls, err = t.cancel(ctx, calls); err != nil || len(calls) == 0 {
 		return nil, err
 	}
-	done := make(map[*call]bool, len(calls))
-	view, damage, err := t.insert(ctx, calls, done)
+	view, damage, err := t.insert(ctx, calls)
 	if refused(err) {
 		t.each(ctx, calls)
 		return nil, nil
@@ -201,8 +229,7 @@ func (t *turn) rest(ctx context.Context, calls []*call) (open []*call, err error
 	if err != nil {
 		return nil, err
 	}
-	t.made(done)
-	calls = slices.DeleteFunc(calls, func(r *call) bool { return done[r] })
+	calls = t.left(calls)
 	if damage != nil {
 		t.each(ctx, calls)
 		return nil, nil
@@ -221,7 +248,7 @@ func (t *turn) rest(ctx context.Context, calls []*call) (open []*call, err error
 
 // insert makes the first locks of names, and reads the rows of all calls. Damage is an
 // error that concerns one of the rows.
-func (t *turn) insert(ctx context.Context, calls []*call, done map[*call]bool) (view driver.View, damage, err error) {
+func (t *turn) insert(ctx context.Context, calls []*call) (view driver.View, damage, err error) {
 	var all, acquisitions list
 	for _, r := range calls {
 		all.add(r)
@@ -233,7 +260,7 @@ func (t *turn) insert(ctx context.Context, calls []*call, done map[*call]bool) (
 	var batch pgx.Batch
 	if len(acquisitions.calls) > 0 {
 		batch.Queue(t.sql.batchInsert, acquisitions.names, acquisitions.tickets, lease, t.session.epoch, t.session.timeline).
-			Query(func(rows pgx.Rows) error { return t.inserted(rows, acquisitions.calls, done) })
+			Query(func(rows pgx.Rows) error { return t.inserted(rows, acquisitions.calls) })
 	}
 	batch.Queue(t.sql.readNames, all.names).Query(func(rows pgx.Rows) error {
 		view, damage = collect(rows)
@@ -260,20 +287,18 @@ func (t *turn) cancel(ctx context.Context, calls []*call) (left []*call, err err
 	if err != nil {
 		return nil, err
 	}
-	done := make(map[*call]bool, len(releases.calls))
 	for rows.Next() {
 		r := releases.calls[number(rows.RawValues()[0])-1]
 		r.outcome = driver.Cancelled
-		done[r] = true
+		r.made = true
 	}
 	if rows.Err() != nil {
 		return nil, rows.Err()
 	}
-	t.made(done)
-	return slices.DeleteFunc(calls, func(r *call) bool { return done[r] }), nil
+	return t.left(calls), nil
 }
 
-func (t *turn) inserted(rows pgx.Rows, calls []*call, done map[*call]bool) error {
+func (t *turn) inserted(rows pgx.Rows, calls []*call) error {
 	byName := make(map[string]*call, len(calls))
 	for _, r := range calls {
 		byName[r.Name] = r
@@ -283,7 +308,7 @@ func (t *turn) inserted(rows pgx.Rows, calls []*call, done map[*call]bool) error
 		r := byName[string(raw[0])]
 		r.reply.Lock = driver.Lock{Name: r.Name, Fence: number(raw[1]), Holder: r.Place(), Since: instant(raw[2])}
 		r.reply.Epoch = uint64(t.session.epoch)
-		done[r] = true
+		r.made = true
 	}
 	return rows.Err()
 }
@@ -304,7 +329,7 @@ func (t *turn) conclude(ctx context.Context, r *call, row driver.Lock, view driv
 	case named && !alive:
 		r.err = driver.ErrLeaseGone
 	case named, row.Held() && !r.wait && row.Plain():
-		r.reply = driver.Reply{Lock: row, Epoch: view.Epoch}
+		*r.reply = driver.Reply{Lock: row, Epoch: view.Epoch}
 	case !row.Plain():
 		t.each(ctx, []*call{r})
 	case view.Epoch != uint64(t.session.epoch):

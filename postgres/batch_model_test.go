@@ -79,9 +79,11 @@ func (m *batchModel) someCall(c *client, name string) *call {
 	}
 	if n := len(old); n > 0 && m.rand.IntN(3) > 0 {
 		a := old[max(n-1-m.rand.IntN(3), 0)]
-		return &call{Attempt: a, release: m.rand.IntN(4) > 0, wait: true}
+		r := acquisition(a, true)
+		r.release = m.rand.IntN(4) > 0
+		return r
 	}
-	return &call{Attempt: c.attempt(name), wait: m.rand.IntN(2) == 0}
+	return acquisition(c.attempt(name), m.rand.IntN(2) == 0)
 }
 
 // compare makes the call of the model's row, and compares the results.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/clock"
@@ -15,10 +16,21 @@ type call struct {
 	release bool
 	wait    bool // of an acquisition
 
-	tries   int // batches that had to leave it out
-	reply   driver.Reply
+	tries   int           // batches that had to leave it out
+	made    bool          // the batch did not leave it out
+	reply   *driver.Reply // of an acquisition
 	outcome driver.Outcome
 	err     error
+}
+
+// acquisition returns a call of Acquire.
+func acquisition(attempt driver.Attempt, wait bool) *call {
+	var r struct {
+		call
+		reply driver.Reply
+	}
+	r.call = call{Attempt: attempt, wait: wait, reply: &r.reply}
+	return &r.call
 }
 
 // maxBatch bounds one batch: what it locks, it locks until its commit.
@@ -31,14 +43,14 @@ func (c *conn) newCalls() *coalesce.Queue[*call] {
 		Name:     func(r *call) string { return r.Name },
 		Together: func(a, b *call) bool { return a.Lease == b.Lease && a.Terms == b.Terms && a.Terms == driver.Terms{} },
 		Most:     maxBatch,
+		Flow:     flow,
 	})
 }
 
 // run makes the calls, in one turn of the command link.
 func (c *conn) run(ctx context.Context, batch []*call) (again []*call) {
-	for _, r := range batch {
-		r.err = nil // of an earlier batch
-	}
+	c.making = nil
+	c.begun(batch)
 	err := c.onCommand(ctx, func(ctx context.Context, t *turn) (err error) {
 		if len(batch) == 1 && (!c.locked[batch[0].Name] || batch[0].Terms != driver.Terms{}) {
 			if !t.alone(ctx, batch[0]) {
@@ -52,12 +64,34 @@ func (c *conn) run(ctx context.Context, batch []*call) (again []*call) {
 		return err
 	})
 	if err != nil {
-		for _, r := range batch {
+		for _, r := range c.making {
 			r.err = err
 		}
 		return nil
 	}
 	return again
+}
+
+// begun notes calls that are about to be made.
+func (c *conn) begun(calls []*call) {
+	for _, r := range calls {
+		r.err, r.made = nil, false // of an earlier batch
+	}
+	c.making = append(c.making, calls...)
+}
+
+// take returns more calls to make, if there are many.
+func (c *conn) take() []*call {
+	calls := c.calls.Take()
+	c.begun(calls)
+	return calls
+}
+
+// settled tells the callers of calls that were made, while others are in progress.
+func (c *conn) settled() {
+	made := func(r *call) bool { return r.made }
+	c.making = slices.DeleteFunc(c.making, made)
+	c.calls.Made(made)
 }
 
 // turn is what one turn of the command link has at hand.
@@ -97,18 +131,18 @@ func (t *turn) wrote() { t.conn.unflushed.flushed(t.session, clock.Now()) }
 // round trip. Acquisitions and releases that arrive while others are in progress share
 // one statement and one commit.
 func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (driver.Reply, error) {
-	r := &call{Attempt: attempt, wait: wait}
+	r := acquisition(attempt, wait)
 	if err := r.check(); err != nil {
-		return r.reply, err
+		return driver.Reply{}, err
 	}
 	return c.replied(ctx, r, c.calls.Do(ctx, r))
 }
 
 // StartAcquire implements driver.Starter.
 func (c *conn) StartAcquire(ctx context.Context, attempt driver.Attempt, wait bool, done func(driver.Reply, error)) {
-	r := &call{Attempt: attempt, wait: wait}
+	r := acquisition(attempt, wait)
 	if err := r.check(); err != nil {
-		go done(r.reply, err)
+		go done(driver.Reply{}, err)
 		return
 	}
 	c.calls.Start(ctx, r, func(err error) { done(c.replied(ctx, r, err)) })
@@ -150,7 +184,7 @@ func (c *conn) replied(ctx context.Context, r *call, notMade error) (driver.Repl
 	if c.dialer.polls.Load() && r.reply.Lock.Ahead(r.Place()) >= 0 {
 		c.waits.expect(r.Attempt)
 	}
-	return r.reply, nil
+	return *r.reply, nil
 }
 
 // ended returns the result of a release, likewise.

@@ -27,6 +27,7 @@ type conn struct {
 	listen    *link
 
 	calls     *coalesce.Queue[*call]
+	making    []*call // calls that are being made, and their callers not told; run's own
 	unflushed unflushed
 	waits     *queued
 

@@ -64,7 +64,7 @@ func churn(ctx context.Context, c *client, w *witness, names func(*rand.Rand) []
 		}
 		for _, name := range names(random) {
 			if !busy[name] {
-				calls = append(calls, &call{Attempt: c.attempt(name), wait: random.IntN(2) == 0})
+				calls = append(calls, acquisition(c.attempt(name), random.IntN(2) == 0))
 				busy[name] = true
 			}
 		}

@@ -380,20 +380,5 @@ func TestPlansFindRowsByKey(t *testing.T) {
 // explain returns the plan of a statement, prepared on the command connection.
 func (c *client) explain(sql, arguments string) string {
 	c.t.Helper()
-	var plan strings.Builder
-	err := c.on(c.t.Context(), c.command, func(ctx context.Context, s *session, _ *statements) error {
-		text := `PREPARE explained AS ` + sql + `; EXPLAIN EXECUTE explained (` + arguments + `); DEALLOCATE explained`
-		results, err := s.PgConn().Exec(ctx, text).ReadAll()
-		for _, r := range results {
-			for _, row := range r.Rows {
-				plan.Write(row[0])
-				plan.WriteByte('\n')
-			}
-		}
-		return err
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return plan.String()
+	return c.results(`PREPARE explained AS ` + sql + `; EXPLAIN EXECUTE explained (` + arguments + `); DEALLOCATE explained`)
 }

@@ -48,6 +48,11 @@ func literal(v any) (string, error) {
 	case !utf8.ValidString(plain) || strings.ContainsRune(plain, 0):
 		return "", errText
 	}
+	switch v.(type) {
+	case []string, [][16]byte, []bool:
+		// Seeing a long list, the planner would compare each name in it to each row.
+		return "(SELECT " + quote(plain) + ")", nil
+	}
 	return quote(plain), nil
 }
 

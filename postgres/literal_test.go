@@ -1,7 +1,10 @@
 package postgres
 
 import (
+	"context"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,4 +67,50 @@ func check(t *testing.T, pool *pgxpool.Pool, conforming, kind string, in, want a
 	if !reflect.DeepEqual(value, want) {
 		t.Errorf("%v became %v", in, value)
 	}
+}
+
+// A batch finds each row by its name, however long the list of names in the text is.
+func TestLiteralListsAreLookedUp(t *testing.T) {
+	t.Parallel()
+	pool, schema := testPool(t), testSchema(t)
+	c := newClient(t, New(pool, Config{Schema: schema}))
+	execSQL(t, pool, `INSERT INTO `+schema+`.lock (name, fence) SELECT 'name ' || n, 1 FROM generate_series(1, 500) AS n`)
+	execSQL(t, pool, `ANALYZE `+schema+`.lock`)
+	names, tickets, yes := make([]string, 300), make([][16]byte, 300), make([]bool, 300)
+	for i := range names {
+		names[i], tickets[i] = fmt.Sprint("name ", i+1), driver.NewID()
+	}
+	lease, number := driver.NewID(), int64(1)
+	for sql, args := range map[string][]any{
+		c.told.batchGrant: {names, tickets, yes, lease, number, "1"},
+		c.told.batchPass:  {names, tickets, lease, number, "1"},
+	} {
+		text, err := render(sql, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan := c.results("EXPLAIN " + text); !strings.Contains(plan, "Index Cond: (name = ") || strings.Contains(plan, "Join Filter") {
+			t.Errorf("%s", plan)
+		}
+	}
+}
+
+// results returns the first column of what a text returns on the command connection.
+func (c *client) results(text string) string {
+	c.t.Helper()
+	var lines strings.Builder
+	err := c.on(c.t.Context(), c.command, func(ctx context.Context, s *session, _ *statements) error {
+		results, err := s.PgConn().Exec(ctx, text).ReadAll()
+		for _, r := range results {
+			for _, row := range r.Rows {
+				lines.Write(row[0])
+				lines.WriteByte('\n')
+			}
+		}
+		return err
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return lines.String()
 }

@@ -77,7 +77,7 @@ func TestABatchOfALeaseThatHasEnded(t *testing.T) {
 		t.Fatal(gone, err)
 	}
 	release := c.releasing(mine.Attempt)
-	calls := []*call{c.trying("fresh"), c.queueing("old"), c.queueing("held"), {Attempt: c.hold2("again", other), wait: true}}
+	calls := []*call{c.trying("fresh"), c.queueing("old"), c.queueing("held"), acquisition(c.hold2("again", other), true)}
 	c.batch(append(calls, release)...)
 	for _, r := range calls {
 		if !errors.Is(r.err, driver.ErrLeaseGone) {

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/leaseholdgo/leasehold/driver"
 )
 
@@ -26,13 +28,21 @@ func (g grant) payload() string {
 // notify tells the clients of committed hand-overs, all with one statement. If it fails
 // they find out by looking.
 func (t *turn) notify(ctx context.Context) {
-	if len(t.untold) == 0 {
-		return
+	if len(t.untold) > 0 {
+		q := t.telling()
+		_, _ = t.session.Exec(ctx, q.sql, q.args...)
 	}
+}
+
+// telling returns the statement for that, and takes the hand-overs for told.
+func (t *turn) telling() question {
 	channels, payloads := make([]string, len(t.untold)), make([]string, len(t.untold))
 	for i, g := range t.untold {
 		channels[i], payloads[i] = channel(driver.ID(*g.lease)), g.payload()
 	}
-	_, _ = t.session.Exec(ctx, t.sql.notify, channels, payloads)
 	t.untold = nil
+	return question{t.sql.notify, []any{channels, payloads}, func(rows pgx.Rows) error {
+		rows.Close()
+		return rows.Err()
+	}}
 }

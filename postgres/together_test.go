@@ -9,9 +9,9 @@ import (
 	"github.com/leaseholdgo/leasehold/driver"
 )
 
-func (c *client) trying(name string) *call { return &call{Attempt: c.attempt(name)} }
+func (c *client) trying(name string) *call { return acquisition(c.attempt(name), false) }
 
-func (c *client) queueing(name string) *call { return &call{Attempt: c.attempt(name), wait: true} }
+func (c *client) queueing(name string) *call { return acquisition(c.attempt(name), true) }
 
 func (c *client) releasing(a driver.Attempt) *call { return &call{Attempt: a, release: true} }
 

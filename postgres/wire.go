@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/leaseholdgo/leasehold/driver"
 )
 
@@ -37,10 +39,15 @@ func (s *session) once(ctx context.Context, sql string, read func(row [][]byte),
 		read(result.Values())
 	}
 	_, err = result.Close()
-	if hasCode(err, codeChangedResult) {
-		_ = s.Deallocate(ctx, sql) // and the next call prepares it anew
-	}
+	s.forget(ctx, sql, err)
 	return found && err == nil, err
+}
+
+// forget makes the next call prepare the statement anew, if err says that it has to be.
+func (s *session) forget(ctx context.Context, sql string, err error) {
+	if hasCode(err, codeChangedResult) {
+		_ = s.Deallocate(ctx, sql)
+	}
 }
 
 // binaries returns arguments as the server has them.
@@ -58,6 +65,14 @@ func binaries(args []any) [][]byte {
 			values[i] = bigint(v)
 		case bool:
 			values[i] = boolean(v)
+		case [16]byte:
+			values[i] = v[:]
+		case []string:
+			values[i] = array(pgtype.TextOID, v, func(raw []byte, s string) []byte { return append(raw, s...) })
+		case [][16]byte:
+			values[i] = array(pgtype.UUIDOID, v, func(raw []byte, id [16]byte) []byte { return append(raw, id[:]...) })
+		case []bool:
+			values[i] = array(pgtype.BoolOID, v, func(raw []byte, b bool) []byte { return append(raw, boolean(b)...) })
 		default:
 			panic(fmt.Sprintf("leasehold: an argument of type %T", arg)) // of a statement of ours
 		}
@@ -74,6 +89,20 @@ func boolean(b bool) []byte {
 		return []byte{1}
 	}
 	return []byte{0}
+}
+
+// array returns a list as the server has it; add appends an element.
+func array[T any](oid uint32, list []T, add func([]byte, T) []byte) []byte {
+	raw := make([]byte, 0, 20+20*len(list))
+	for _, n := range []uint32{1, 0, oid, uint32(len(list)), 1} { // dimensions, nulls, type, length, first index
+		raw = binary.BigEndian.AppendUint32(raw, n)
+	}
+	for _, v := range list {
+		at := len(raw)
+		raw = add(append(raw, 0, 0, 0, 0), v)
+		binary.BigEndian.PutUint32(raw[at:], uint32(len(raw)-at-4))
+	}
+	return raw
 }
 
 // text returns a text as the server has it; nil: null.

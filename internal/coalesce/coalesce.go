@@ -22,10 +22,17 @@ type Queue[R comparable] struct {
 	cfg    Config[R]
 	signal chan struct{} // holds one request to go on
 
-	mu      sync.Mutex // guards the fields below
-	busy    bool       // calls are being made, or are about to be
-	working bool       // the goroutine is there
-	waiting []*call[R] // not yet made, in the order in which they came; none, unless busy
+	mu      sync.Mutex          // guards the fields below
+	busy    bool                // calls are being made, or are about to be
+	working bool                // the goroutine is there
+	waiting []*call[R]          // not yet made, in the order in which they came; none, unless busy
+	named   map[string]struct{} // for divide, which leaves it empty
+
+	ends sync.Pool // channels of calls that have ended; they are empty
+
+	// They belong to whoever makes calls.
+	running []*call[R] // by the goroutine, and not told yet
+	told    int        // how many were told last
 }
 
 // linger is how long the goroutine stays without calls.
@@ -35,7 +42,8 @@ const linger = 100 * time.Millisecond
 type Config[R comparable] struct {
 	// Run makes the calls and writes their results, and returns those that are to be
 	// made again, before the next ones and perhaps with them. It runs once at a time,
-	// and returns soon after ctx has ended.
+	// and returns soon after ctx has ended. It may Take more calls, and may tell of some
+	// with Made before it returns.
 	Run func(ctx context.Context, batch []R) (again []R)
 	// Name returns what a call is about. No batch holds two calls of one name.
 	Name func(R) string
@@ -43,17 +51,34 @@ type Config[R comparable] struct {
 	Together func(a, b R) bool
 	// Most is how many calls a batch may hold.
 	Most int
+	// Flow, if it is not 0, is how many calls make a batch worth its cost. Where there are
+	// more, they are spread over several batches, so that some are in progress while the
+	// callers of others are told, and ask again.
+	Flow int
 }
 
+// call is one of those. It is told once that the results are written, or why it was not
+// made: through done, or if there is none, through ended.
 type call[R comparable] struct {
 	ctx     context.Context
 	request R
-	done    func(error) // told once that the results are written, or why the call was not made
+	done    func(error)
+	ended   chan error // holds one
+}
+
+func (c *call[R]) tell(err error) {
+	if c.done != nil {
+		c.done(err)
+	} else {
+		c.ended <- err
+	}
 }
 
 // New returns an empty Queue.
 func New[R comparable](cfg Config[R]) *Queue[R] {
-	return &Queue[R]{cfg: cfg, signal: make(chan struct{}, 1)}
+	q := &Queue[R]{cfg: cfg, signal: make(chan struct{}, 1), named: map[string]struct{}{}}
+	q.ends.New = func() any { return make(chan error, 1) }
+	return q
 }
 
 // Do makes a call, and returns nil when its results are written. If ctx ends first it
@@ -75,10 +100,11 @@ func (q *Queue[R]) Do(ctx context.Context, request R) error {
 
 // await returns when a call that is given to the goroutine is done, or ctx ends.
 func (q *Queue[R]) await(ctx context.Context, request R, give func(*call[R])) error {
-	done := make(chan error, 1)
-	give(&call[R]{ctx: ctx, request: request, done: func(err error) { done <- err }})
+	ended := q.ends.Get().(chan error)
+	give(&call[R]{ctx: ctx, request: request, ended: ended})
 	select {
-	case err := <-done:
+	case err := <-ended:
+		q.ends.Put(ended)
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -173,52 +199,30 @@ func (q *Queue[R]) leave() bool {
 	return !q.working
 }
 
-// take returns the calls to make next; none, and the queue is idle, if nobody waits.
-func (q *Queue[R]) take() []*call[R] {
-	batch, late := q.choose()
-	for _, c := range late {
-		c.done(c.ctx.Err())
-	}
-	return batch
-}
-
-// choose returns the calls to make next, and those that nobody waits for any more.
-func (q *Queue[R]) choose() (batch, late []*call[R]) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	rest := q.waiting[:0]
-	names := make(map[string]struct{}, len(q.waiting))
-	for _, c := range q.waiting {
-		if c.ctx.Err() != nil {
-			late = append(late, c)
-			continue
-		}
-		name := q.cfg.Name(c.request)
-		_, named := names[name]
-		names[name] = struct{}{} // what comes later of this name comes later
-		if named || len(batch) == q.cfg.Most || len(batch) > 0 && !q.cfg.Together(batch[0].request, c.request) {
-			rest = append(rest, c)
-		} else {
-			batch = append(batch, c)
-		}
-	}
-	clear(q.waiting[len(rest):])
-	q.waiting = rest
-	q.busy = len(batch) > 0
-	return batch, late
-}
-
 // makeTogether makes the calls of a batch, and tells their callers.
 func (q *Queue[R]) makeTogether(batch []*call[R]) {
 	ctx, cancel := shared(batch)
 	defer cancel()
-	requests := make([]R, len(batch))
-	for i, c := range batch {
-		requests[i] = c.request
-	}
-	if again := q.cfg.Run(ctx, requests); len(again) > 0 {
+	q.running = batch
+	again := q.cfg.Run(ctx, requests(batch))
+	batch, q.running = q.running, nil
+	if len(again) > 0 {
 		batch = q.putBack(batch, again)
 	}
+	q.tell(batch)
+}
+
+func requests[R comparable](batch []*call[R]) []R {
+	list := make([]R, len(batch))
+	for i, c := range batch {
+		list[i] = c.request
+	}
+	return list
+}
+
+// tell tells callers that their calls were made.
+func (q *Queue[R]) tell(batch []*call[R]) {
+	q.told = len(batch)
 	if len(batch) < many {
 		tell(batch)
 	} else {
@@ -232,7 +236,7 @@ const many = 16
 
 func tell[R comparable](batch []*call[R]) {
 	for _, c := range batch {
-		c.done(nil)
+		c.tell(nil)
 	}
 }
 
