@@ -35,18 +35,21 @@ const (
 // Acquire implements driver.Conn: two round trips and one commit, which acquisitions and
 // releases share that arrive while others are in progress.
 func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (driver.Reply, error) {
-	if n := len(attempt.Name); n == 0 || n > maxName {
-		return driver.Reply{}, driver.Permanent(fmt.Errorf("a name of %d bytes: want 1 to %d", n, maxName))
-	}
 	r := &call{Attempt: attempt, wait: wait}
-	if err := c.calls.Do(ctx, r); err != nil {
-		return driver.Reply{}, ctxError(ctx)
+	if err := r.check(); err != nil {
+		return driver.Reply{}, err
 	}
-	if r.err != nil {
-		return driver.Reply{}, r.err
+	return c.replied(ctx, r, c.calls.Do(ctx, r))
+}
+
+// StartAcquire implements driver.Starter.
+func (c *conn) StartAcquire(ctx context.Context, attempt driver.Attempt, wait bool, done func(driver.Reply, error)) {
+	r := &call{Attempt: attempt, wait: wait}
+	if err := r.check(); err != nil {
+		go done(driver.Reply{}, err)
+		return
 	}
-	c.acquired(attempt, &r.reply.Lock)
-	return r.reply, nil
+	c.calls.Start(ctx, r, func(err error) { done(c.replied(ctx, r, err)) })
 }
 
 // Release implements driver.Conn, at the cost of Acquire. Busy also stands for a row that
@@ -54,10 +57,42 @@ func (c *conn) Acquire(ctx context.Context, attempt driver.Attempt, wait bool) (
 func (c *conn) Release(ctx context.Context, attempt driver.Attempt) (driver.Outcome, error) {
 	c.forget(attempt)
 	r := &call{Attempt: attempt, release: true}
-	if err := c.calls.Do(ctx, r); err != nil {
-		return driver.Absent, ctxError(ctx)
+	return r.ended(ctx, c.calls.Do(ctx, r))
+}
+
+// StartRelease implements driver.Starter.
+func (c *conn) StartRelease(ctx context.Context, attempt driver.Attempt, done func(driver.Outcome, error)) {
+	c.forget(attempt)
+	r := &call{Attempt: attempt, release: true}
+	c.calls.Start(ctx, r, func(err error) { done(r.ended(ctx, err)) })
+}
+
+// check returns an error for what no row can be made of.
+func (r *call) check() error {
+	if n := len(r.Name); n == 0 || n > maxName {
+		return driver.Permanent(fmt.Errorf("a name of %d bytes: want 1 to %d", n, maxName))
 	}
-	if r.err != nil {
+	return nil
+}
+
+// replied returns the result of an acquisition; notMade is the queue's error.
+func (c *conn) replied(ctx context.Context, r *call, notMade error) (driver.Reply, error) {
+	switch {
+	case notMade != nil: // and the request is not ours to look at
+		return driver.Reply{}, ctxError(ctx)
+	case r.err != nil:
+		return driver.Reply{}, r.err
+	}
+	c.acquired(r.Attempt, &r.reply.Lock)
+	return r.reply, nil
+}
+
+// ended returns the result of a release, likewise.
+func (r *call) ended(ctx context.Context, notMade error) (driver.Outcome, error) {
+	switch {
+	case notMade != nil:
+		return driver.Absent, ctxError(ctx)
+	case r.err != nil:
 		return driver.Absent, r.err
 	}
 	return r.outcome, nil

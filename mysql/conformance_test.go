@@ -18,6 +18,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	drivertest.Run(t, drivertest.Harness{
 		Open:    func(t *testing.T) driver.Store { return Open(serverURL(t), Config{Database: emptyDatabase(t)}) },
+		Starts:  true,
 		TTL:     time.Second,
 		MaxTTL:  time.Minute,
 		Listens: true,
@@ -33,6 +34,7 @@ func TestConformanceOfPool(t *testing.T) {
 		Open: func(t *testing.T) driver.Store {
 			return New(openDB(t, serverURL(t)), Config{Database: emptyDatabase(t)})
 		},
+		Starts:  true,
 		TTL:     time.Second,
 		MaxTTL:  time.Minute,
 		Listens: true,

@@ -44,6 +44,7 @@ var (
 	_ driver.Conn       = (*conn)(nil)
 	_ driver.Listener   = (*conn)(nil)
 	_ driver.DataKeeper = (*conn)(nil)
+	_ driver.Starter    = (*conn)(nil)
 )
 
 func newConn(db *sql.DB, own bool, cfg Config, settings driver.Settings) *conn {
