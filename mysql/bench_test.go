@@ -85,7 +85,7 @@ func BenchmarkSession(b *testing.B) {
 	for _, n := range []int{1, 8, 512} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := newSite(b)
-			c := s.client()
+			c := s.Client()
 			divide(b, n, func(i int) error {
 				lock, err := c.Acquire(b.Context(), fmt.Sprint("name ", i))
 				if err != nil {

@@ -73,17 +73,17 @@ func TestHazard29_ClockStepExpiresNoLiveLease(t *testing.T) {
 func TestHazard29_ClockStepEndsNoSession(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	c, other := s.client(), s.client()
-	lock := s.acquire(c, "a")
+	c, other := s.Client(), s.Client()
+	lock := s.Acquire(c, "a")
 	table := s.cfg.Database + ".leasehold_fence"
 	for _, step := range []string{"+ 86400000000", "- 172800000000"} {
 		execSQL(t, s.db, "UPDATE "+table+" SET last = last "+step)
-		s.refused(other, "a")
+		s.Refused(other, "a")
 	}
 	if !lock.Held() {
 		t.Errorf("lost: %v", context.Cause(lock.Context()))
 	}
-	s.release(lock)
+	s.Release(lock)
 }
 
 func openClient(t *testing.T, store driver.Store, cfg leasehold.Config) *leasehold.Client {

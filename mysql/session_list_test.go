@@ -6,6 +6,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/drivertest/sessiontest"
 	"github.com/leaseholdgo/leasehold/internal/mariadb"
 )
 
@@ -16,15 +17,14 @@ func TestSessionsAreListed(t *testing.T) {
 	server := mariadb.ForTest(t, mariadb.Config{Settings: map[string]string{
 		"performance_schema": "ON", "performance-schema-instrument": "wait/lock/metadata/sql/mdl=ON",
 	}})
-	s := &site{t, openDB(t, server.URL()), SessionConfig{}}
-	open := func() *leasehold.Client { return s.clientOf(OpenSession(server.URL(), s.cfg), testTTL) }
-	a, b := open(), open()
+	s := siteAt(t, server.URL(), SessionConfig{})
+	a, b := s.Client(), s.Client()
 	locks := map[string]*leasehold.Lock{}
 	for _, name := range []string{"x", "y", "z"} {
-		locks[SessionLockName("", name)] = s.acquire(a, name)
+		locks[SessionLockName("", name)] = s.Acquire(a, name)
 	}
-	got := s.waits(b, "x")
-	s.awaitPolls(b, "x")
+	got := s.Waits(b, "x")
+	s.AwaitPolls(b, "x")
 	view, err := OpenSession(server.URL(), s.cfg).Held(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -39,9 +39,9 @@ func TestSessionsAreListed(t *testing.T) {
 		t.Errorf("%d locks are listed", len(view.Locks))
 	}
 	for _, lock := range locks {
-		s.release(lock)
+		s.Release(lock)
 	}
-	s.release(s.within(prompt, "the next holder", got))
+	s.Release(s.Within(sessiontest.Prompt, "the next holder", got))
 }
 
 // Where it does not, that is said.

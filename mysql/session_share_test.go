@@ -5,10 +5,7 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,59 +14,18 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/drivertest/sessiontest"
 )
 
-// A thousand locks held and a thousand goroutines that wait, for the names and for one of
-// another process, take three connections.
 func TestHazard31_SessionLocksOnThreeConnections(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	db := openDB(t, serverURL(t))
-	c, other := s.clientOf(NewSession(db, s.cfg), testTTL), s.client()
-	theirs := s.acquire(other, "theirs")
-	const n = 1000
-	locks := make([]*leasehold.Lock, n)
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { locks[i] = s.acquire(c, fmt.Sprint("name ", i)) })
-	}
-	wg.Wait()
-	var granted atomic.Int64
-	for i := range n {
-		wg.Go(func() {
-			name := fmt.Sprint("name ", i)
-			if i%2 == 0 {
-				name = "theirs"
-			}
-			lock, err := c.Acquire(t.Context(), name)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			granted.Add(1)
-			if err := lock.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	await(t, "all wait", func() bool {
-		info, err := c.Get(t.Context(), "name 999")
-		return err == nil && len(info.Waiters) == 1
+	sessiontest.Crowd(s.Site, s.ClientOf(NewSession(db, s.cfg), sessiontest.TTL), func() {
+		if got := db.Stats().OpenConnections; got != 3 {
+			t.Errorf("%d connections", got)
+		}
 	})
-	if got := db.Stats().OpenConnections; got != 3 {
-		t.Errorf("%d connections", got)
-	}
-	if granted.Load() != 0 {
-		t.Errorf("%d who should wait do not", granted.Load())
-	}
-	for _, lock := range locks {
-		wg.Go(func() { s.release(lock) })
-	}
-	s.release(theirs)
-	wg.Wait()
-	if granted.Load() != n {
-		t.Errorf("%d of %d were granted", granted.Load(), n)
-	}
 }
 
 // The user's pool may be as exhausted as it likes.
@@ -79,19 +35,13 @@ func TestHazard32_SessionBesideTheUsersPool(t *testing.T) {
 	db := openDB(t, serverURL(t))
 	db.SetMaxOpenConns(minPool)
 	const ttl = 300 * time.Millisecond
-	c := s.clientOf(NewSession(db, s.cfg), ttl)
+	c := s.ClientOf(NewSession(db, s.cfg), ttl)
 	all, err := db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer all.Close()
-	lock := s.acquire(c, "a")
-	select {
-	case <-lock.Context().Done():
-		t.Fatal(context.Cause(lock.Context()))
-	case <-time.After(4 * ttl):
-	}
-	s.release(lock)
+	sessiontest.StaysHeld(s.Site, c, 4*ttl)
 }
 
 // No connection that anybody gets back has a lock.
@@ -99,8 +49,8 @@ func TestHazard33_NoLockIsLeftWithAConnection(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	db := openDB(t, serverURL(t))
-	c := s.clientOf(NewSession(db, s.cfg), testTTL)
-	s.acquire(c, "left behind")
+	c := s.ClientOf(NewSession(db, s.cfg), testTTL)
+	s.Acquire(c, "left behind")
 	if got := value[sql.NullInt64](t, db, "SELECT RELEASE_LOCK('"+SessionLockName(s.cfg.Namespace, "left behind")+"')"); got.Int64 != 0 {
 		t.Error("a connection of the pool has the lock")
 	}
@@ -108,34 +58,12 @@ func TestHazard33_NoLockIsLeftWithAConnection(t *testing.T) {
 	if got := db.Stats().InUse; got != 0 {
 		t.Errorf("%d connections are still in use", got)
 	}
-	s.free("left behind")
+	s.Free("left behind")
 }
 
-// Waits that end, for names that others hold, here and elsewhere, end nothing else.
 func TestHazard34_CancelledWaitsDropNothing(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	c, other := s.client(), s.client()
-	mine, theirs := s.acquire(c, "mine"), s.acquire(other, "theirs")
-	id := s.user("mine")
-	var wg sync.WaitGroup
-	for i := range 40 {
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), rand.N(30*time.Millisecond))
-			defer cancel()
-			name := []string{"mine", "theirs", "theirs"}[i%3]
-			if _, err := c.Acquire(ctx, name); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("a wait that ended: %v", err)
-			}
-		})
-	}
-	wg.Wait()
-	if !mine.Held() || !theirs.Held() || s.user("mine") != id {
-		t.Errorf("held %v and %v, by the connection %d, before %d", mine.Held(), theirs.Held(), s.user("mine"), id)
-	}
-	s.release(theirs)
-	s.release(mine)
-	s.free("mine", "theirs")
+	sessiontest.CancelledWaitsDropNothing(newSite(t).Site)
 }
 
 // sharing is a driver whose connections share those of the server: each statement goes to
@@ -202,8 +130,8 @@ func TestHazard35_SessionRefusesASharedConnection(t *testing.T) {
 		t.Fatalf("through the proxy: %v", err)
 	}
 	pool.size.Store(1)
-	c := s.clientOf(NewSession(db, s.cfg), time.Second)
-	lock := s.acquire(c, "a")
+	c := s.ClientOf(NewSession(db, s.cfg), time.Second)
+	lock := s.Acquire(c, "a")
 	pool.size.Store(2)
 	<-lock.Context().Done()
 	if cause := context.Cause(lock.Context()); !errors.Is(cause, errPooler) {
@@ -212,33 +140,9 @@ func TestHazard35_SessionRefusesASharedConnection(t *testing.T) {
 	_ = lock.Close() // it was lost
 }
 
-// The grant and the end of the wait come at the same moment, between processes: whoever
-// says that it holds does, and nothing is left of the others.
 func TestHazard36_SessionGrantAndCancellationAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	c, other := s.client(), s.client()
-	granted := 0
-	for range 40 {
-		lock := s.acquire(other, "a")
-		ctx, cancel := context.WithCancel(t.Context())
-		got := make(chan *leasehold.Lock, 1)
-		go func() {
-			lock, _ := c.Acquire(ctx, "a")
-			got <- lock
-		}()
-		time.AfterFunc(rand.N(40*time.Millisecond), cancel)
-		time.Sleep(rand.N(5 * time.Millisecond)) // the moment is what varies
-		s.release(lock)
-		if lock := <-got; lock != nil {
-			granted++
-			s.refused(other, "a")
-			s.release(lock)
-		}
-		cancel()
-	}
-	t.Logf("%d of 40 were granted", granted)
-	s.free("a")
+	sessiontest.GrantAndCancellationAtOnce(newSite(t).Site, 40*time.Millisecond)
 }
 
 // The server's name for a lock is what its documentation says, for names of every shape, and
@@ -268,49 +172,21 @@ func TestHazard38_SessionNamesAreOfBytes(t *testing.T) {
 func TestHazard39_SessionNamesDoNotCollide(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	c, other := s.client(), s.client()
-	lock := s.acquire(c, "b/c")
+	c, other := s.Client(), s.Client()
+	lock := s.Acquire(c, "b/c")
 	for _, twin := range []struct{ namespace, name string }{{s.cfg.Namespace, "b/C"}, {s.cfg.Namespace + "/b", "c"}, {s.cfg.Namespace + "b", "/c"}} {
 		if SessionLockName(twin.namespace, twin.name) == SessionLockName(s.cfg.Namespace, "b/c") {
 			t.Errorf("%q in %q is the same lock", twin.name, twin.namespace)
 		}
 	}
-	s.release(s.acquire(other, "b/C"))
-	s.refused(other, "b/c")
-	s.release(lock)
+	s.Release(s.Acquire(other, "b/C"))
+	s.Refused(other, "b/c")
+	s.Release(lock)
 }
 
-// A process whose goroutines pass a name among themselves, and take it again and again, lets
-// others have it.
 func TestHazard17_ProcessesTakeTurns(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	hot, other := s.client(), s.client()
-	ctx, stop := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				lock, err := hot.Acquire(ctx, "x")
-				if err != nil {
-					return
-				}
-				time.Sleep(rand.N(2 * time.Millisecond)) // work
-				s.release(lock)
-			}
-		})
-	}
-	for range 5 {
-		start := time.Now()
-		lock := s.acquire(other, "x")
-		if took := time.Since(start); took > 5*time.Second { // a turn takes a tenth of a second
-			t.Errorf("waited %v", took)
-		}
-		s.release(lock)
-	}
-	stop()
-	wg.Wait()
-	s.free("x")
+	sessiontest.TakeTurns(newSite(t).Site)
 }
 
 // elsewhere is a driver whose servers say that they belong to a cluster.
@@ -357,6 +233,6 @@ func TestSessionRefusesACluster(t *testing.T) {
 		}
 		cfg := s.cfg
 		cfg.SingleWriter = true
-		s.release(s.acquire(s.clientOf(NewSession(db, cfg), testTTL), "a"))
+		s.Release(s.Acquire(s.ClientOf(NewSession(db, cfg), testTTL), "a"))
 	}
 }

@@ -1,141 +1,68 @@
 package mysql
 
 import (
-	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"os"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/drivertest"
+	"github.com/leaseholdgo/leasehold/drivertest/sessiontest"
 )
-
-var namespaces atomic.Int64
-
-// testNamespace returns a namespace that nobody else uses: named locks are those of the
-// whole server.
-func testNamespace() string {
-	return fmt.Sprintf("test %d %d", os.Getpid(), namespaces.Add(1))
-}
 
 func TestSessionConformance(t *testing.T) {
 	t.Parallel()
 	database := testDatabase(t)
 	drivertest.Run(t, drivertest.Harness{
 		Open: func(t *testing.T) driver.Store {
-			return OpenSession(serverURL(t), SessionConfig{Database: database, Namespace: testNamespace()})
+			return OpenSession(serverURL(t), SessionConfig{Database: database, Namespace: sessiontest.Namespace()})
 		},
 		Listens: true,
 		Lacks:   drivertest.Lacks{Shared: true, Permits: true, MinHold: true, Fixed: true, Data: true},
 	})
 }
 
-// site makes clients that are in each other's way: each of a SessionStore of its own, as
-// if in a process of its own.
+// site is a sessiontest.Site, with what only tests of this server's need.
 type site struct {
-	testing.TB
+	*sessiontest.Site
 	db  *sql.DB // of the test's own
 	cfg SessionConfig
 }
 
 func newSite(t testing.TB, change ...func(*SessionConfig)) *site {
 	t.Helper()
-	s := &site{t, openDB(t, serverURL(t)), SessionConfig{Database: testDatabase(t), Namespace: testNamespace()}}
+	cfg := SessionConfig{Database: testDatabase(t), Namespace: sessiontest.Namespace()}
 	for _, f := range change {
-		f(&s.cfg)
+		f(&cfg)
+	}
+	return siteAt(t, serverURL(t), cfg)
+}
+
+// siteAt returns a site at a server of which that is the URL.
+func siteAt(t testing.TB, url string, cfg SessionConfig) *site {
+	t.Helper()
+	s := &site{db: openDB(t, url), cfg: cfg}
+	s.Site = &sessiontest.Site{
+		TB: t, DB: s.db, Guard: Guard,
+		Store:    func() driver.Store { return OpenSession(url, s.cfg) },
+		Holders:  s.holders,
+		KillSQL:  "KILL CONNECTION %d",
+		ClockSQL: clockSQL,
+		Tables:   cfg.Database + ".",
+		Fences:   cfg.Database + ".leasehold_fence",
 	}
 	return s
 }
 
-func (s *site) client() *leasehold.Client {
+// holders returns the connections that have the lock of a name: one or none.
+func (s *site) holders(name string) (ids []int64) {
 	s.Helper()
-	return s.clientOf(OpenSession(serverURL(s), s.cfg), testTTL)
-}
-
-func (s *site) clientOf(store driver.Store, ttl time.Duration) *leasehold.Client {
-	s.Helper()
-	client, err := leasehold.Open(s.Context(), store, leasehold.Config{TTL: ttl})
-	if err != nil {
-		s.Fatal(err)
+	query := "SELECT IFNULL(IS_USED_LOCK('" + SessionLockName(s.cfg.Namespace, name) + "'), 0)"
+	if id := value[int64](s, s.db, query); id != 0 {
+		ids = append(ids, id)
 	}
-	s.Cleanup(func() { client.Close() })
-	return client
-}
-
-func (s *site) acquire(c *leasehold.Client, name string) *leasehold.Lock {
-	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Second)
-	defer cancel()
-	lock, err := c.Acquire(ctx, name)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return lock
-}
-
-// release closes a lock, which must be held until then.
-func (s *site) release(lock *leasehold.Lock) {
-	s.Helper()
-	if err := lock.Close(); err != nil {
-		s.Error(err)
-	}
-}
-
-// refused makes a try that must fail.
-func (s *site) refused(c *leasehold.Client, name string) *leasehold.HeldError {
-	s.Helper()
-	lock, err := c.TryAcquire(s.Context(), name)
-	if err == nil {
-		s.Fatalf("%q was granted beside another, as %d", name, lock.Fence())
-	}
-	held, ok := asType[*leasehold.HeldError](err)
-	if !ok {
-		s.Fatalf("try of %q: %v", name, err)
-	}
-	return held
-}
-
-// user returns the connection that has the lock of a name; 0: none has.
-func (s *site) user(name string) int64 {
-	s.Helper()
-	return value[int64](s, s.db, "SELECT IFNULL(IS_USED_LOCK('"+SessionLockName(s.cfg.Namespace, name)+"'), 0)")
-}
-
-// waits starts an acquisition that has to wait, and returns where its lock arrives.
-func (s *site) waits(c *leasehold.Client, name string) <-chan *leasehold.Lock {
-	s.Helper()
-	got := make(chan *leasehold.Lock, 1)
-	go func() {
-		defer close(got)
-		if lock, err := c.Acquire(s.Context(), name); err == nil {
-			got <- lock
-		}
-	}()
-	return got
-}
-
-// within receives a lock that must arrive soon.
-func (s *site) within(limit time.Duration, what string, got <-chan *leasehold.Lock) *leasehold.Lock {
-	s.Helper()
-	start := time.Now()
-	select {
-	case lock := <-got:
-		if took := time.Since(start); took > limit {
-			s.Errorf("%s: took %v, of %v", what, took, limit)
-		}
-		if lock == nil {
-			s.Fatalf("%s: no lock", what)
-		}
-		return lock
-	case <-time.After(20 * time.Second):
-		s.Fatalf("%s: never", what)
-		return nil
-	}
+	return ids
 }
 
 // A pool of the caller's is used as it is: its connections are as they were when the store
@@ -145,15 +72,15 @@ func TestSessionOfPool(t *testing.T) {
 	s := newSite(t)
 	db := openDB(t, serverURL(t))
 	db.SetMaxOpenConns(4)
-	c := s.clientOf(NewSession(db, s.cfg), testTTL)
-	lock, other := s.acquire(c, "a"), s.client()
+	c := s.ClientOf(NewSession(db, s.cfg), testTTL)
+	lock, other := s.Acquire(c, "a"), s.Client()
 	if got := db.Stats().InUse; got != 3 {
 		t.Errorf("%d connections are in use", got)
 	}
-	s.refused(other, "a")
-	got := s.waits(other, "a")
-	s.release(lock)
-	next := s.within(prompt, "the next holder", got)
+	s.Refused(other, "a")
+	got := s.Waits(other, "a")
+	s.Release(lock)
+	next := s.Within(sessiontest.Prompt, "the next holder", got)
 	if next.Fence() <= lock.Fence() {
 		t.Errorf("fence %d after %d", next.Fence(), lock.Fence())
 	}
@@ -173,12 +100,12 @@ func TestSessionOfPool(t *testing.T) {
 func TestSessionLacks(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(cfg *SessionConfig) { cfg.NoFence, cfg.Database = true, "" })
-	c := s.client()
+	c := s.Client()
 	_, err := c.Acquire(t.Context(), "a", leasehold.Shared())
 	if !errors.Is(err, leasehold.ErrUnsupported) {
 		t.Errorf("shared: %v", err)
 	}
-	lock := s.acquire(c, "a")
+	lock := s.Acquire(c, "a")
 	if got := lock.Fence(); got != 0 {
 		t.Errorf("without fences: %d", got)
 	}
@@ -190,5 +117,5 @@ func TestSessionLacks(t *testing.T) {
 	if err := Guard(t.Context(), tx, lock); !errors.Is(err, leasehold.ErrUnsupported) {
 		t.Errorf("a guard: %v", err)
 	}
-	s.release(lock)
+	s.Release(lock)
 }

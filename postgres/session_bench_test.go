@@ -37,11 +37,11 @@ func BenchmarkSession(b *testing.B) {
 	for _, n := range []int{1, 8, 512} {
 		b.Run(fmt.Sprint("leasehold/", n), func(b *testing.B) {
 			s := newSite(b)
-			c := s.client()
+			c := s.Client()
 			names := make([]string, n)
 			for i := range names {
 				names[i] = fmt.Sprint("name ", i)
-				s.release(s.acquire(c, names[i]))
+				s.Release(s.Acquire(c, names[i]))
 			}
 			each(b, n, func(ctx context.Context, i int) error {
 				lock, err := c.Acquire(ctx, names[i])

@@ -2,12 +2,9 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +12,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/drivertest/sessiontest"
 	"github.com/leaseholdgo/leasehold/internal/pgserver"
 )
 
@@ -23,58 +21,16 @@ func connections(t testing.TB, pool *pgxpool.Pool, application string) int {
 	return value[int](t, pool, `SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE $1 || '%'`, application)
 }
 
-// A thousand locks held and a thousand goroutines that wait, for the names and for one
-// of another process, take one connection.
 func TestHazard31_SessionLocksOnOneConnection(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	app := "crowd of " + s.cfg.Schema
 	pool := testPool(t, func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["application_name"] = app })
-	c, other := s.clientOn(pool, testTTL), s.client()
-	theirs := s.acquire(other, "theirs")
-	const n = 1000
-	locks := make([]*leasehold.Lock, n)
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { locks[i] = s.acquire(c, fmt.Sprint("name ", i)) })
-	}
-	wg.Wait()
-	var granted atomic.Int64
-	for i := range n {
-		wg.Go(func() {
-			name := fmt.Sprint("name ", i)
-			if i%2 == 0 {
-				name = "theirs"
-			}
-			lock, err := c.Acquire(t.Context(), name)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			granted.Add(1)
-			if err := lock.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	await(t, "all wait", func() bool {
-		info, err := c.Get(t.Context(), "name 999")
-		return err == nil && len(info.Waiters) == 1
+	sessiontest.Crowd(s.Site, s.clientOn(pool, sessiontest.TTL), func() {
+		if got := connections(t, s.pool, app); got != 1 {
+			t.Errorf("%d connections", got)
+		}
 	})
-	if got := connections(t, s.pool, app); got != 1 {
-		t.Errorf("%d connections", got)
-	}
-	if granted.Load() != 0 {
-		t.Errorf("%d who should wait do not", granted.Load())
-	}
-	for _, lock := range locks {
-		wg.Go(func() { s.release(lock) })
-	}
-	s.release(theirs)
-	wg.Wait()
-	if granted.Load() != n {
-		t.Errorf("%d of %d were granted", granted.Load(), n)
-	}
 }
 
 // The user's pool may be as exhausted as it likes.
@@ -88,14 +44,7 @@ func TestHazard32_SessionBesideTheUsersPool(t *testing.T) {
 	}
 	defer all.Release()
 	const ttl = 300 * time.Millisecond
-	c := s.clientOn(pool, ttl)
-	lock := s.acquire(c, "a")
-	select {
-	case <-lock.Context().Done():
-		t.Fatal(context.Cause(lock.Context()))
-	case <-time.After(4 * ttl):
-	}
-	s.release(lock)
+	sessiontest.StaysHeld(s.Site, s.clientOn(pool, ttl), 4*ttl)
 }
 
 // No connection that anybody gets back, from the pool or otherwise, has a lock.
@@ -104,8 +53,8 @@ func TestHazard33_NoLockIsLeftWithAConnection(t *testing.T) {
 	s := newSite(t)
 	pool := testPool(t, func(cfg *pgxpool.Config) { cfg.MaxConns = 2 })
 	c := s.clientOn(pool, testTTL)
-	s.acquire(c, "left behind")
-	s.acquire(c, "shared", leasehold.Shared())
+	s.Acquire(c, "left behind")
+	s.Acquire(c, "shared", leasehold.Shared())
 	for range 4 {
 		conn, err := pool.Acquire(t.Context())
 		if err != nil {
@@ -120,83 +69,20 @@ func TestHazard33_NoLockIsLeftWithAConnection(t *testing.T) {
 	}
 	c.Close()
 	for _, name := range []string{"left behind", "shared"} {
-		if pids := s.backends(name); len(pids) > 0 {
+		if pids := s.Holders(name); len(pids) > 0 {
 			t.Errorf("%q is still held by the processes %v", name, pids)
 		}
 	}
 }
 
-// Waits that end, for names that others hold, here and elsewhere, end nothing else.
 func TestHazard34_CancelledWaitsDropNothing(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	c, other := s.client(), s.client()
-	mine, theirs := s.acquire(c, "mine"), s.acquire(other, "theirs")
-	pid := s.backend("mine")
-	var wg sync.WaitGroup
-	for i := range 40 {
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), rand.N(30*time.Millisecond))
-			defer cancel()
-			name := []string{"mine", "theirs", "theirs"}[i%3]
-			if _, err := c.Acquire(ctx, name); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("a wait that ended: %v", err)
-			}
-		})
-	}
-	wg.Wait()
-	if !mine.Held() || !theirs.Held() || s.backend("mine") != pid {
-		t.Errorf("held %v and %v, by the process %d, before %d", mine.Held(), theirs.Held(), s.backend("mine"), pid)
-	}
-	s.release(theirs)
-	s.release(mine)
-	s.free("mine", "theirs")
+	sessiontest.CancelledWaitsDropNothing(newSite(t).Site)
 }
 
-// free checks that nobody comes to hold the names, of which nothing may be left.
-func (s *site) free(names ...string) {
-	s.Helper()
-	for _, name := range names {
-		await(s, "the lock is free", func() bool { return len(s.backends(name)) == 0 })
-	}
-	fresh := s.client()
-	for _, name := range names {
-		lock, err := fresh.TryAcquire(s.Context(), name)
-		if err != nil {
-			s.Errorf("a ghost: %v", err)
-			continue
-		}
-		s.release(lock)
-	}
-}
-
-// The grant and the end of the wait come at the same moment, between processes: whoever
-// says that it holds does, and nothing is left of the others.
 func TestHazard36_SessionGrantAndCancellationAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	c, other := s.client(), s.client()
-	granted := 0
-	for range 60 {
-		lock := s.acquire(other, "a")
-		ctx, cancel := context.WithCancel(t.Context())
-		got := make(chan *leasehold.Lock, 1)
-		go func() {
-			lock, _ := c.Acquire(ctx, "a")
-			got <- lock
-		}()
-		time.AfterFunc(rand.N(3*time.Millisecond), cancel)
-		time.Sleep(rand.N(3 * time.Millisecond)) // the moment is what varies
-		s.release(lock)
-		if lock := <-got; lock != nil {
-			granted++
-			s.refused(other, "a")
-			s.release(lock)
-		}
-		cancel()
-	}
-	t.Logf("%d of 60 were granted", granted)
-	s.free("a")
+	sessiontest.GrantAndCancellationAtOnce(newSite(t).Site, 10*time.Millisecond)
 }
 
 // A lock table that is full is said to be; what is held stays, and there is room again when

@@ -2,10 +2,12 @@ package postgres
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/drivertest/sessiontest"
 )
 
 // The key is what its documentation says, for names of every shape.
@@ -29,26 +31,29 @@ func TestHazard38_SessionKeysAreOfBytes(t *testing.T) {
 	}
 }
 
+// testKeys numbers keys that nobody else uses.
+var testKeys atomic.Int64
+
 // A name that stands for a key shares it with other users of advisory locks, in every
 // namespace.
 func TestSessionKeyOfOthers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	c := s.client()
-	for _, key := range []int64{0, -1, 1 << 62, -1 << 63, 40_000_000_000 + namespaces.Add(1)} {
+	c := s.Client()
+	for _, key := range []int64{0, -1, 1 << 62, -1 << 63, 40_000_000_000 + testKeys.Add(1)} {
 		if got := SessionKey(s.cfg.Namespace, Key(key)); got != key {
 			t.Fatalf("Key(%d) is %d", key, got)
 		}
 	}
-	key := -int64(40_000_000_000 + namespaces.Add(1))
+	key := -int64(40_000_000_000 + testKeys.Add(1))
 	try := func() bool {
 		return value[bool](t, s.pool, `SELECT pg_try_advisory_xact_lock($1)`, key)
 	}
-	lock := s.acquire(c, Key(key))
+	lock := s.Acquire(c, Key(key))
 	if try() {
 		t.Error("another user was let in beside us")
 	}
-	s.release(lock)
+	s.Release(lock)
 	if !try() {
 		t.Error("still taken after the release")
 	}
@@ -60,15 +65,15 @@ func TestSessionKeyOfOthers(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), `SELECT pg_advisory_lock($1)`, key); err != nil {
 		t.Fatal(err)
 	}
-	held := s.refused(c, Key(key))
+	held := s.Refused(c, Key(key))
 	if held.Holder.Owner == "" {
 		t.Errorf("the holder is not named: %v", held)
 	}
-	got := s.waits(c, Key(key))
+	got := s.Waits(c, Key(key))
 	if _, err := conn.Exec(t.Context(), `SELECT pg_advisory_unlock($1)`, key); err != nil {
 		t.Fatal(err)
 	}
-	s.release(s.within(prompt, "after another user", got))
+	s.Release(s.Within(sessiontest.Prompt, "after another user", got))
 }
 
 // Two names in use with one key would be let in together by the server, which sees one
@@ -77,9 +82,9 @@ func TestHazard39_CollidingNamesAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	store := NewSession(s.pool, s.cfg)
-	c, other := s.clientOf(store, testTTL), s.clientOf(store, testTTL)
+	c, other := s.ClientOf(store, testTTL), s.ClientOf(store, testTTL)
 	twin := Key(SessionKey(s.cfg.Namespace, "a"))
-	lock := s.acquire(c, "a")
+	lock := s.Acquire(c, "a")
 	for _, client := range []*leasehold.Client{c, other} {
 		_, err := client.Acquire(t.Context(), twin)
 		if !errors.Is(err, ErrKeyInUse) || !driver.IsPermanent(err) {
@@ -87,11 +92,11 @@ func TestHazard39_CollidingNamesAreRefused(t *testing.T) {
 		}
 	}
 	// In another process the two names exclude each other: nothing is held twice.
-	s.refused(s.client(), twin)
-	s.release(lock)
-	lock = s.acquire(other, twin)
+	s.Refused(s.Client(), twin)
+	s.Release(lock)
+	lock = s.Acquire(other, twin)
 	if _, err := c.TryAcquire(t.Context(), "a"); !errors.Is(err, ErrKeyInUse) {
 		t.Errorf("a name with the same key: %v", err)
 	}
-	s.release(lock)
+	s.Release(lock)
 }

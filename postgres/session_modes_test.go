@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/drivertest/sessiontest"
 )
 
 // Processes share a name; a writer waits for all of them, and they for it. Where readers of
@@ -16,34 +16,31 @@ import (
 func TestSessionSharedBetweenProcesses(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	a, b := s.client(), s.client()
-	one, two := s.acquire(a, "x", leasehold.Shared()), s.acquire(b, "x", leasehold.Shared())
-	s.refused(a, "x")
-	s.refused(b, "x")
-	got := s.waits(a, "x") // behind a reader of its own, and one elsewhere
-	await(t, "the writer waits", func() bool {
-		info, err := a.Get(t.Context(), "x")
-		return err == nil && len(info.Waiters) == 1
-	})
-	s.release(one)
+	a, b := s.Client(), s.Client()
+	one, two := s.Acquire(a, "x", leasehold.Shared()), s.Acquire(b, "x", leasehold.Shared())
+	s.Refused(a, "x")
+	s.Refused(b, "x")
+	got := s.Waits(a, "x") // behind a reader of its own, and one elsewhere
+	s.AwaitWaiter(a, "x")
+	s.Release(one)
 	select {
 	case <-got:
 		t.Fatal("a writer beside a reader of another process")
 	case <-time.After(100 * time.Millisecond):
 	}
-	s.release(two)
-	writer := s.within(prompt, "the writer", got)
-	s.refused(b, "x", leasehold.Shared())
-	reader := s.waits(a, "x", leasehold.Shared())
-	s.release(writer)
-	last := s.within(prompt, "a reader of the same process", reader)
-	more := s.acquire(b, "x", leasehold.Shared())
+	s.Release(two)
+	writer := s.Within(sessiontest.Prompt, "the writer", got)
+	s.Refused(b, "x", leasehold.Shared())
+	reader := s.Waits(a, "x", leasehold.Shared())
+	s.Release(writer)
+	last := s.Within(sessiontest.Prompt, "a reader of the same process", reader)
+	more := s.Acquire(b, "x", leasehold.Shared())
 	if last.Fence() <= writer.Fence() || more.Fence() <= writer.Fence() {
 		t.Errorf("fences %d and %d after %d", last.Fence(), more.Fence(), writer.Fence())
 	}
-	s.release(last)
-	s.release(more)
-	s.free("x")
+	s.Release(last)
+	s.Release(more)
+	s.Free("x")
 }
 
 // Clients of several processes, two in each, alone and shared: never two that may not, and
@@ -57,7 +54,7 @@ func TestSessionExclusionBetweenProcesses(t *testing.T) {
 	for range 3 {
 		store := NewSession(s.pool, s.cfg)
 		for range 2 {
-			c := s.clientOf(store, testTTL)
+			c := s.ClientOf(store, testTTL)
 			for range 2 {
 				wg.Go(func() {
 					for range 15 {
@@ -65,7 +62,7 @@ func TestSessionExclusionBetweenProcesses(t *testing.T) {
 						if rand.IntN(3) == 0 {
 							opts = append(opts, leasehold.Shared())
 						}
-						lock := s.acquire(c, "x", opts...)
+						lock := s.Acquire(c, "x", opts...)
 						mu.Lock()
 						inside++
 						if opts == nil {
@@ -86,60 +83,35 @@ func TestSessionExclusionBetweenProcesses(t *testing.T) {
 							alone--
 						}
 						mu.Unlock()
-						s.release(lock)
+						s.Release(lock)
 					}
 				})
 			}
 		}
 	}
 	wg.Wait()
-	s.free("x")
+	s.Free("x")
 }
 
-// Fences rise where the table was lost, where the clock was set back, and from one session
-// to the next; they follow the server's clock, whatever the zone, and no client's.
 func TestHazard26_SessionFencesFollowTheServersClock(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	c := s.client()
-	now := func() int64 {
-		return value[int64](t, s.pool, `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8`)
-	}
-	before := now()
-	lock := s.acquire(c, "a")
-	if f := int64(lock.Fence()); f < before || f > now() {
-		t.Errorf("fence %d, the clock went from %d to %d", f, before, now())
-	}
-	s.release(lock)
-	table := s.cfg.Schema + ".fence"
-	execSQL(t, s.pool, `UPDATE `+table+` SET last = last + 3600000000`) // as if the clock had been set back since
-	ahead := s.acquire(c, "a")
-	if ahead.Fence() < lock.Fence()+3600000000 {
-		t.Errorf("fence %d after one of an hour ahead of %d", ahead.Fence(), lock.Fence())
-	}
-	s.release(ahead)
-	execSQL(t, s.pool, `UPDATE `+table+` SET last = 0`)
-	again := s.acquire(s.client(), "b")
-	if again.Fence() <= lock.Fence() {
-		t.Errorf("fence %d after %d", again.Fence(), lock.Fence())
-	}
-	s.release(again)
+	sessiontest.FencesFollowTheServersClock(newSite(t).Site)
 }
 
 // Without fences nothing is made and nothing written.
 func TestSessionWithoutFences(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(cfg *SessionConfig) { cfg.NoFence = true })
-	a, b := s.client(), s.client()
+	a, b := s.Client(), s.Client()
 	for range 3 {
-		lock := s.acquire(a, "x")
-		s.refused(b, "x")
+		lock := s.Acquire(a, "x")
+		s.Refused(b, "x")
 		if lock.Fence() != 0 {
 			t.Errorf("fence %d", lock.Fence())
 		}
-		got := s.waits(b, "x")
-		s.release(lock)
-		s.release(s.within(prompt, "the next holder", got))
+		got := s.Waits(b, "x")
+		s.Release(lock)
+		s.Release(s.Within(sessiontest.Prompt, "the next holder", got))
 	}
 	if value[bool](t, s.pool, `SELECT to_regnamespace($1) IS NOT NULL`, s.cfg.Schema) {
 		t.Error("a schema was made")
@@ -159,11 +131,11 @@ func TestSessionManualSchema(t *testing.T) {
 	for range 2 {
 		execSQL(t, s.pool, `DO $x$ BEGIN `+sql+` END $x$`)
 	}
-	lock := s.acquire(s.client(), "x")
+	lock := s.Acquire(s.Client(), "x")
 	if lock.Fence() == 0 {
 		t.Error("no fence")
 	}
-	s.release(lock)
+	s.Release(lock)
 	_, err = leasehold.Open(t.Context(), NewSession(s.pool, SessionConfig{Schema: "pg_x"}), leasehold.Config{})
 	wantPermanent(t, err, "pg_")
 }
@@ -172,12 +144,12 @@ func TestSessionManualSchema(t *testing.T) {
 func TestSessionForgetsNames(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	c := s.client()
+	c := s.Client()
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
 			for j := range 150 {
-				s.release(s.acquire(c, fmt.Sprint(i, "/", j)))
+				s.Release(s.Acquire(c, fmt.Sprint(i, "/", j)))
 			}
 		})
 	}
@@ -194,41 +166,13 @@ func TestSessionForgetsNames(t *testing.T) {
 	}
 }
 
-// A process whose goroutines pass a name among themselves, and take it again and again, lets
-// others have it; readers who overlap let in a writer of another process.
+// Readers who overlap let in a writer of another process, too.
 func TestHazard17_ProcessesTakeTurns(t *testing.T) {
 	t.Parallel()
 	for what, opts := range map[string][]leasehold.Option{"alone": nil, "shared": {leasehold.Shared()}} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			overlap := time.Duration(len(opts)) * 5 * time.Millisecond // there is always a reader
-			s := newSite(t)
-			hot, other := s.client(), s.client()
-			ctx, stop := context.WithCancel(t.Context())
-			var wg sync.WaitGroup
-			for range 4 {
-				wg.Go(func() {
-					for ctx.Err() == nil {
-						lock, err := hot.Acquire(ctx, "x", opts...)
-						if err != nil {
-							return
-						}
-						time.Sleep(rand.N(2*time.Millisecond) + overlap) // work
-						s.release(lock)
-					}
-				})
-			}
-			for range 5 {
-				start := time.Now()
-				lock := s.acquire(other, "x")
-				if took := time.Since(start); took > 5*time.Second { // a turn takes a tenth of a second
-					t.Errorf("waited %v", took)
-				}
-				s.release(lock)
-			}
-			stop()
-			wg.Wait()
-			s.free("x")
+			sessiontest.TakeTurns(newSite(t).Site, opts...)
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/drivertest/sessiontest"
 	"github.com/leaseholdgo/leasehold/internal/pgbouncer"
 )
 
@@ -32,7 +33,7 @@ func TestHazard35_SessionRefusesAPooler(t *testing.T) {
 			}
 			p := pgbouncer.ForTest(t, pgbouncer.Config{Server: serverURL(t), Mode: c.mode, Size: c.size, Settings: settings})
 			pool := poolAt(t, p.URL()+"&default_query_exec_mode=exec")
-			store := NewSession(pool, SessionConfig{NoFence: true, Namespace: testNamespace()})
+			store := NewSession(pool, SessionConfig{NoFence: true, Namespace: sessiontest.Namespace()})
 			_, err := leasehold.Open(t.Context(), store, leasehold.Config{})
 			if err == nil || !driver.IsPermanent(err) || !strings.Contains(err.Error(), "pooler in transaction mode") || !strings.Contains(err.Error(), "session mode") {
 				t.Fatalf("through the pooler: %v", err)
@@ -49,14 +50,14 @@ func TestSessionThroughAPoolerInSessionMode(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	p := pgbouncer.ForTest(t, pgbouncer.Config{Server: serverURL(t), Mode: pgbouncer.Session})
-	c, other := s.clientOn(poolAt(t, p.URL()), testTTL), s.client()
-	lock := s.acquire(c, "a")
-	s.refused(other, "a")
-	got := s.waits(other, "a")
-	s.release(lock)
-	s.release(s.within(prompt, "the next holder", got))
+	c, other := s.clientOn(poolAt(t, p.URL()), testTTL), s.Client()
+	lock := s.Acquire(c, "a")
+	s.Refused(other, "a")
+	got := s.Waits(other, "a")
+	s.Release(lock)
+	s.Release(s.Within(sessiontest.Prompt, "the next holder", got))
 	c.Close()
-	if pids := s.backends("a"); len(pids) > 0 {
+	if pids := s.Holders("a"); len(pids) > 0 {
 		t.Errorf("the pooler's processes %v kept the lock", pids)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/drivertest/sessiontest"
 )
 
 // beginners begin a transaction of each kind, and return how to end it.
@@ -42,7 +43,7 @@ func beginners(t *testing.T) map[string]func() (tx any, commit func()) {
 func TestTxLock(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	client, namespace := s.client(), TxNamespace(s.cfg.Namespace)
+	client, namespace := s.Client(), TxNamespace(s.cfg.Namespace)
 	for kind, begin := range beginners(t) {
 		name := "a " + kind
 		tx, commit := begin()
@@ -52,8 +53,8 @@ func TestTxLock(t *testing.T) {
 		if err := TxLock(t.Context(), tx, name, namespace); err != nil { // again
 			t.Fatal(err)
 		}
-		s.refused(client, name)
-		s.refused(client, name, leasehold.Shared())
+		s.Refused(client, name)
+		s.Refused(client, name, leasehold.Shared())
 		for other, beginOther := range beginners(t) {
 			tx, commit := beginOther()
 			for _, opts := range [][]TxOption{{namespace}, {namespace, TxShared()}} {
@@ -63,20 +64,20 @@ func TestTxLock(t *testing.T) {
 			}
 			commit()
 		}
-		got := s.waits(client, name)
+		got := s.Waits(client, name)
 		commit()
-		s.release(s.within(prompt, "the session's lock", got))
+		s.Release(s.Within(sessiontest.Prompt, "the session's lock", got))
 	}
 }
 
 func TestTxLockShared(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	client, namespace := s.client(), TxNamespace(s.cfg.Namespace)
+	client, namespace := s.Client(), TxNamespace(s.cfg.Namespace)
 	begin := beginners(t)
 	one, endOne := begin["pgx"]()
 	two, endTwo := begin["sql"]()
-	lock := s.acquire(client, "a", leasehold.Shared())
+	lock := s.Acquire(client, "a", leasehold.Shared())
 	for _, tx := range []any{one, two} {
 		if err := TxLock(t.Context(), tx, "a", TxShared(), namespace); err != nil {
 			t.Fatal(err)
@@ -86,18 +87,18 @@ func TestTxLockShared(t *testing.T) {
 		t.Errorf("alone beside others who share: held %v, %v", held, err)
 	}
 	endOne()
-	s.release(lock)
-	s.refused(client, "a")
+	s.Release(lock)
+	s.Refused(client, "a")
 	endTwo()
-	s.release(s.acquire(client, "a"))
+	s.Release(s.Acquire(client, "a"))
 }
 
 // The end of the wait's context ends the wait, and nothing of it stays.
 func TestTxLockWaitEnds(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	client, namespace := s.client(), TxNamespace(s.cfg.Namespace)
-	lock := s.acquire(client, "a")
+	client, namespace := s.Client(), TxNamespace(s.cfg.Namespace)
+	lock := s.Acquire(client, "a")
 	for kind, begin := range beginners(t) {
 		tx, commit := begin()
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -108,9 +109,9 @@ func TestTxLockWaitEnds(t *testing.T) {
 		}
 		commit()
 	}
-	s.release(lock)
-	other := s.client()
-	s.release(s.acquire(other, "a"))
+	s.Release(lock)
+	other := s.Client()
+	s.Release(s.Acquire(other, "a"))
 }
 
 func TestTxLockMisuse(t *testing.T) {
