@@ -8,6 +8,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 )
 
 // Guard checks, inside the caller's transaction, that lock is held, and keeps the lock from
@@ -51,7 +52,7 @@ func guard(ctx context.Context, tx *sql.Tx, hold driver.Hold) error {
 // commit. So what is read once the lock is there, on a connection of ours that sees the
 // newest commits whatever the transaction's snapshot is, cannot end before the transaction.
 func guardHold(ctx context.Context, tx *sql.Tx, hold driver.Hold) error {
-	if c := sessionConn(hold.Conn); c != nil {
+	if c := keyed.Of(hold.Conn); c != nil {
 		return guardSession(ctx, tx, hold, c)
 	}
 	c, ok := hold.Conn.(*conn)

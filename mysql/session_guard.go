@@ -17,17 +17,6 @@ import (
 // locked, and lets go again if so. Either order of the two leaves one of them refused: the
 // guard looks whether the session has the named lock when it has the row.
 
-// sessionConn returns conn if it is one of a SessionStore, or nil.
-func sessionConn(conn driver.Conn) *keyed.Conn {
-	switch c := conn.(type) {
-	case *keyed.Conn:
-		return c
-	case fenceless:
-		return c.Conn
-	}
-	return nil
-}
-
 // guardSession guards a lock of a SessionStore.
 func guardSession(ctx context.Context, tx *sql.Tx, hold driver.Hold, c *keyed.Conn) error {
 	_, session, err := c.Prove(hold.Attempt)

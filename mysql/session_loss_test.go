@@ -11,6 +11,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/drivertest/sessiontest"
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 )
 
 func TestHazard03_SessionKilled(t *testing.T) {
@@ -56,7 +57,7 @@ func (s *site) mark(lock *leasehold.Lock) string { return s.named(lock).main.mar
 func (s *site) named(lock *leasehold.Lock) *named {
 	s.Helper()
 	hold := lock.Hold()
-	_, session, err := sessionConn(hold.Conn).Prove(hold.Attempt)
+	_, session, err := keyed.Of(hold.Conn).Prove(hold.Attempt)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -133,19 +133,8 @@ func (s *SessionStore) Connect(ctx context.Context, settings driver.Settings) (d
 	if err != nil {
 		return nil, classify(err)
 	}
-	if s.cfg.NoFence {
-		return fenceless{conn}, nil
-	}
 	return conn, nil
 }
-
-// fenceless is a Conn whose grants have no fences.
-type fenceless struct{ *keyed.Conn }
-
-// Fenceless implements driver.Fenceless.
-func (fenceless) Fenceless() {}
-
-var _ driver.Fenceless = fenceless{}
 
 // SessionLockName returns the name under which the server knows a name, as in the function
 // GET_LOCK: "leasehold:" and the first 48 hexadecimal digits, in lower case, of SHA-256 over

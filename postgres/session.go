@@ -111,19 +111,8 @@ func (s *SessionStore) Connect(ctx context.Context, settings driver.Settings) (d
 	if err != nil {
 		return nil, classify(err)
 	}
-	if s.cfg.NoFence {
-		return fenceless{conn}, nil
-	}
 	return conn, nil
 }
-
-// fenceless is a Conn whose grants have no fences.
-type fenceless struct{ *keyed.Conn }
-
-// Fenceless implements driver.Fenceless.
-func (fenceless) Fenceless() {}
-
-var _ driver.Fenceless = fenceless{}
 
 // ErrKeyInUse is matched by the error of an acquisition where another name that is in
 // use in the same process has the same key. It cannot be seen of names in use in other

@@ -10,15 +10,7 @@ import (
 )
 
 // sessionConn returns conn if it is one of a SessionStore, or nil.
-func sessionConn(conn driver.Conn) *keyed.Conn {
-	switch c := conn.(type) {
-	case *keyed.Conn:
-		return c
-	case fenceless:
-		return c.Conn
-	}
-	return nil
-}
+func sessionConn(conn driver.Conn) *keyed.Conn { return keyed.Of(conn) }
 
 // guardSession guards a lock of a SessionStore. From the first statement on nobody who does
 // not hold the lock yet is granted it; the look at the lock comes after that, both at

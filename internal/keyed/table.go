@@ -101,8 +101,9 @@ func (t *Table) clear() {
 // keptRows is how many rows are kept for their fences when nobody uses the names.
 const keptRows = 4096
 
-// Connect returns a Conn for a client with the TTL, after the first look at the server.
-func (t *Table) Connect(ctx context.Context, ttl time.Duration) (*Conn, error) {
+// Connect returns a Conn for a client with the TTL, after the first look at the server. Of
+// returns it as one of a Table. It is a driver.Fenceless unless the Table has fences.
+func (t *Table) Connect(ctx context.Context, ttl time.Duration) (driver.Conn, error) {
 	t.mu.Lock()
 	if t.conns++; t.conns == 1 {
 		t.ctx, t.stop = context.WithCancel(context.Background())
@@ -116,6 +117,9 @@ func (t *Table) Connect(ctx context.Context, ttl time.Duration) (*Conn, error) {
 	if _, err := t.open(ctx); err != nil {
 		_ = c.Close()
 		return nil, err
+	}
+	if !t.cfg.Fences {
+		return fenceless{c}, nil
 	}
 	return c, nil
 }
