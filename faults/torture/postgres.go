@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
-	"github.com/leaseholdgo/leasehold/postgres"
 )
 
 // pgArena is a schema of its own in a PostgreSQL database.
@@ -32,8 +31,12 @@ func newPostgres(cfg Config) (arena, error) {
 
 func (a *pgArena) kind() string { return database.Postgres }
 
-func (a *pgArena) prepare(ctx context.Context) (err error) {
-	if a.admin, err = a.pool(ctx, nil); err != nil {
+func (a *pgArena) prepare(ctx context.Context) error {
+	cfg, err := a.settings(nil)
+	if err != nil {
+		return err
+	}
+	if a.admin, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return err
 	}
 	if _, err := a.admin.Exec(ctx, `CREATE SCHEMA `+a.schema); err != nil {
@@ -42,8 +45,8 @@ func (a *pgArena) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// pool makes a small pool of connections, through a link if there is one.
-func (a *pgArena) pool(ctx context.Context, l *link) (*pgxpool.Pool, error) {
+// settings are those of a small pool of connections, through a link if there is one.
+func (a *pgArena) settings(l *link) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(a.url)
 	if err != nil {
 		return nil, errors.New("torture: the URL cannot be used") // the reason may show the password
@@ -54,7 +57,7 @@ func (a *pgArena) pool(ctx context.Context, l *link) (*pgxpool.Pool, error) {
 	if l != nil {
 		cfg.ConnConfig.DialFunc = l.dialFunc(cfg.ConnConfig.DialFunc)
 	}
-	return pgxpool.NewWithConfig(ctx, cfg)
+	return cfg, nil
 }
 
 func (a *pgArena) open(ctx context.Context, place int) (database.Database, error) {
@@ -62,11 +65,11 @@ func (a *pgArena) open(ctx context.Context, place int) (database.Database, error
 	if place != outside {
 		l = a.links[place]
 	}
-	pool, err := a.pool(ctx, l)
+	cfg, err := a.settings(l)
 	if err != nil {
 		return nil, err
 	}
-	return pgDatabase{pool: pool, schema: a.schema, cfg: postgres.Config{Schema: a.schema}}, nil
+	return database.OfPool(ctx, cfg, database.Config{Schema: a.schema})
 }
 
 func (a *pgArena) faults() []fault {

@@ -124,10 +124,3 @@ func Open(ctx context.Context, cfg Config) (Database, error) {
 		return nil, fmt.Errorf("there is no store %q", cfg.Kind)
 	}
 }
-
-// tables are those of the counters, in the SQL that both databases speak; a schema
-// goes before the names.
-var tables = []string{
-	`CREATE TABLE %scounter (name text PRIMARY KEY, value bigint NOT NULL)`,
-	`CREATE TABLE %sledger (id text PRIMARY KEY, name text NOT NULL, value bigint NOT NULL, fence bigint NOT NULL)`,
-}

@@ -3,14 +3,15 @@ package database
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
@@ -19,6 +20,7 @@ import (
 
 // pgDatabase has a pool of its own for the guarded transactions.
 type pgDatabase struct {
+	counters
 	cfg    Config
 	pool   *pgxpool.Pool
 	warned *sync.Map // *pgconn.PgConn of a commit that may not be durable
@@ -35,16 +37,36 @@ func openPostgres(ctx context.Context, c Config) (Database, error) {
 	}
 	cfg.MaxConns = 6
 	cfg.ConnConfig.ConnectTimeout = 2 * time.Second
+	return OfPool(ctx, cfg, c)
+}
+
+// OfPool is Open for PostgreSQL, with a pool of these settings.
+func OfPool(ctx context.Context, cfg *pgxpool.Config, c Config) (Database, error) {
 	d := pgDatabase{cfg: c, warned: new(sync.Map)}
 	cfg.ConnConfig.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
 		if n.Code == codeWarning {
 			d.warned.Store(conn, true)
 		}
 	}
+	var err error
 	if d.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, err
 	}
+	before := pgx.Identifier{cmp.Or(c.Schema, "leasehold")}.Sanitize() + "."
+	d.counters = counters{stdlib.OpenDBFromPool(d.pool), guardPostgres, dialect{before: before, leases: "@lease", numbered: true}}
 	return d, nil
+}
+
+// guardPostgres makes the transaction one that can be checked, whatever the database's
+// defaults are: what is on trial is the guard. Its commit is durable, and its statements see
+// what was committed before them.
+func guardPostgres(ctx context.Context, tx *sql.Tx, lock *leasehold.Lock) error {
+	for _, statement := range []string{`SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE`, `SET LOCAL synchronous_commit = on`} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return postgres.GuardTx(ctx, tx, lock)
 }
 
 func (d pgDatabase) store() *postgres.Store {
@@ -52,11 +74,6 @@ func (d pgDatabase) store() *postgres.Store {
 }
 
 func (d pgDatabase) Store() driver.Store { return d.store() }
-
-// in puts the schema into a statement.
-func (d pgDatabase) in(sql string) string {
-	return fmt.Sprintf(sql, pgx.Identifier{cmp.Or(d.cfg.Schema, "leasehold")}.Sanitize()+".")
-}
 
 func (d pgDatabase) Prepare(ctx context.Context, names []string) error {
 	if err := d.store().Migrate(ctx); err != nil {
@@ -72,13 +89,7 @@ func (d pgDatabase) Prepare(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	for _, table := range tables {
-		if _, err := d.pool.Exec(ctx, d.in(table)); err != nil {
-			return err
-		}
-	}
-	_, err := d.pool.Exec(ctx, d.in(`INSERT INTO %scounter SELECT name, 0 FROM unnest($1::text[]) AS name`), names)
-	return err
+	return d.make(ctx, names)
 }
 
 // Drop removes everything that was made in the schema of cfg, if it is there.
@@ -91,52 +102,29 @@ func Drop(ctx context.Context, cfg Config) error {
 	return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
 }
 
+// Increment takes a commit for unknown of which the server has warned.
 func (d pgDatabase) Increment(ctx context.Context, lock *leasehold.Lock, id string, inside func()) (Outcome, error) {
-	tx, err := d.pool.Begin(ctx)
+	conn, err := d.db.Conn(ctx)
 	if err != nil {
 		return Aborted, err
 	}
-	if err := d.write(ctx, tx, lock, id, inside); err != nil {
-		_ = tx.Rollback(context.WithoutCancel(ctx)) // a connection that cannot is closed
+	defer conn.Close()
+	var line *pgconn.PgConn
+	if err := conn.Raw(func(c any) error { line = c.(*stdlib.Conn).Conn().PgConn(); return nil }); err != nil {
 		return Aborted, err
 	}
-	conn := tx.Conn().PgConn()
-	d.warned.Delete(conn)
-	if err := tx.Commit(ctx); err != nil {
-		return Unknown, err
-	}
-	if _, warned := d.warned.LoadAndDelete(conn); warned {
+	outcome, err := d.increment(ctx, conn.BeginTx, lock, id, inside)
+	if _, warned := d.warned.LoadAndDelete(line); warned && outcome == Committed {
 		return Unknown, errNotReplicated
 	}
-	return Committed, nil
+	return outcome, err
 }
 
 var errNotReplicated = errors.New("the commit may be lost in a failover")
 
-// write asks for a durable commit, whatever the server's default is: what is
-// checked is the guard, and not the server.
-func (d pgDatabase) write(ctx context.Context, tx pgx.Tx, lock *leasehold.Lock, id string, inside func()) error {
-	if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = on`); err != nil {
-		return err
-	}
-	if err := postgres.Guard(ctx, tx, lock); err != nil {
-		return err
-	}
-	var value int64
-	if err := tx.QueryRow(ctx, d.in(`SELECT value FROM %scounter WHERE name = $1`), lock.Name()).Scan(&value); err != nil {
-		return err
-	}
-	inside()
-	if _, err := tx.Exec(ctx, d.in(`UPDATE %scounter SET value = $2 WHERE name = $1`), lock.Name(), value+1); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, d.in(`INSERT INTO %sledger (id, name, value, fence) VALUES ($1, $2, $3, $4)`),
-		id, lock.Name(), value+1, int64(lock.Fence()))
-	return err
-}
-
+// Look guards as users of pgx do, and Increment as those of database/sql: both are on trial.
 func (d pgDatabase) Look(ctx context.Context, lock *leasehold.Lock, between func()) (first, second int64, err error) {
-	tx, err := d.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	tx, err := d.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -144,7 +132,7 @@ func (d pgDatabase) Look(ctx context.Context, lock *leasehold.Lock, between func
 	if err := postgres.Guard(ctx, tx, lock); err != nil {
 		return 0, 0, err
 	}
-	read := d.in(`SELECT value FROM %scounter WHERE name = $1`)
+	read := d.in(`SELECT value FROM @counter WHERE name = ?`)
 	if err := tx.QueryRow(ctx, read, lock.Name()).Scan(&first); err != nil {
 		return 0, 0, err
 	}
@@ -153,29 +141,8 @@ func (d pgDatabase) Look(ctx context.Context, lock *leasehold.Lock, between func
 	return first, second, err
 }
 
-func (d pgDatabase) Counters(ctx context.Context) (map[string]int64, error) {
-	rows, _ := d.pool.Query(ctx, d.in(`SELECT name, value FROM %scounter`)) // the error comes again with the rows
-	counters := map[string]int64{}
-	var name string
-	var value int64
-	_, err := pgx.ForEachRow(rows, []any{&name, &value}, func() error {
-		counters[name] = value
-		return nil
-	})
-	return counters, err
-}
-
-func (d pgDatabase) Ledger(ctx context.Context) ([]Entry, error) {
-	rows, _ := d.pool.Query(ctx, d.in(`SELECT id, name, value, fence FROM %sledger`))
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Entry])
-}
-
-func (d pgDatabase) Owners(ctx context.Context) ([]string, error) {
-	rows, _ := d.pool.Query(ctx, d.in(`SELECT owner FROM %slease`))
-	return pgx.CollectRows(rows, pgx.RowTo[string])
-}
-
 func (d pgDatabase) Close() error {
+	err := d.db.Close()
 	d.pool.Close()
-	return nil
+	return err
 }
