@@ -3,11 +3,8 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"sync"
 	"time"
-
-	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // link is one connection of a Conn, made when it is needed and again after it broke. It
@@ -90,62 +87,6 @@ func (l *link) ready(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-type dialled struct {
-	session *session
-	err     error
-}
-
-// dialTimeout bounds a dial, with all that follows until the session is alone.
-const dialTimeout = 10 * time.Second
-
-// dial makes a session, and sends it when those that were lost have ended: until then a
-// statement whose reply was lost might still take effect.
-func (l *link) dial(done chan<- dialled, lost []string) {
-	ctx, cancel := context.WithTimeout(l.life, dialTimeout)
-	defer cancel()
-	conn, err := l.db.Conn(ctx)
-	if err != nil {
-		done <- dialled{err: fmt.Errorf("cannot connect: %w", err)}
-		return
-	}
-	s := &session{conn: conn, multi: l.multi}
-	if !s.multi {
-		err = s.tellMulti(ctx)
-	}
-	if err == nil {
-		err = s.setUp(ctx, l.patience)
-	}
-	for _, mark := range lost {
-		if err == nil {
-			err = s.outlive(ctx, mark)
-		}
-	}
-	if err == nil && l.life.Err() != nil {
-		err = errClosed // nobody comes for it
-	}
-	if err != nil {
-		s.discard()
-		s = nil
-	}
-	done <- dialled{s, err}
-}
-
-// outlive returns once the session that holds the mark has ended.
-func (s *session) outlive(ctx context.Context, mark string) error {
-	for pause := 200 * time.Microsecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		ended, err := s.end(ctx, mark)
-		if err != nil {
-			return fmt.Errorf("ending a lost connection: %w", err)
-		}
-		if ended {
-			return nil
-		}
-		if !backoff.Sleep(ctx, pause) {
-			return fmt.Errorf("a lost connection has not ended: %w", ctxError(ctx))
-		}
-	}
 }
 
 // giveUp drops the session. Called with the turn.

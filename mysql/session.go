@@ -1,218 +1,153 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"database/sql"
-	sqldriver "database/sql/driver"
-	"errors"
+	"encoding/hex"
 	"fmt"
-	"math"
-	"strings"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/keyed"
 )
 
-// session is one connection that has been set up.
-type session struct {
-	conn *sql.Conn
-	// mark is a lock of the server's own that this session holds as long as it lives, by
-	// a random name: so others see whether it has ended.
-	mark   string
-	server string               // which server this is: see identity
-	multi  bool                 // several statements may be sent together
-	broken bool                 // the connection is not to be used again
-	idle   bool                 // nothing has been sent in this turn
-	stmts  map[string]*sql.Stmt // prepared; they end with the connection
-	epoch  uint64               // that of this server, if it was last seen to grant; else 0
+// SessionStore holds locks through a database session: through named locks of the server
+// (GET_LOCK), which it frees the moment the session's connection ends. It is safe for
+// concurrent use and serves any number of clients, all through three connections.
+//
+// # What it does not promise
+//
+// The server frees the locks before their holder can know. So between the end of a session
+// and the moment at which the holder's context has ended another client may hold the lock
+// too. That moment is at once where the end reaches us (a second connection waits for it),
+// and the trust deadline where nothing does: at most the client's TTL later. What must be
+// exact in between is guarded ([Guard]): then it is, in this database; or compares fences. The server, in
+// turn, notices a client that has vanished, its host or the network, after twice the TTL (at
+// least 10 s), later than the client stops believing.
+//
+// Named locks belong to one server. They do not reach other nodes of a Galera cluster or of
+// a replication group, nor a replica that is promoted: Connect refuses a node of a cluster
+// with several writers, unless SessionConfig.SingleWriter says that all clients use one node
+// at a time. Across a failover two clients may hold one lock until the first notices that its
+// session has ended.
+//
+// Order: first come, first served among all clients of one SessionStore. Between processes
+// there is none. Who waits for a lock that another session holds asks again, after a quarter
+// of the time that it has waited for, at most every 50 ms; all the names that a process
+// waits for are asked for in one statement. A process that passes a lock among its
+// goroutines, or takes it again and again, lets another process that waits have it after
+// 100 ms.
+//
+// Shared locks are ErrUnsupported: a named lock has one holder. Readers could be made of
+// several locks each, of which a writer takes all: that bounds how many may read, and makes
+// every writer pay for it. Use the lease store for them. Permits, minimum holds, data and fixed
+// TTLs are ErrUnsupported, too. Revoke works on locks of the same SessionStore
+// only: others are revoked by ending their session (KILL), whose number their HeldError
+// names.
+//
+// # What it does
+//
+// Nothing is written but one row, for the fences, and one for each name that is guarded; with SessionConfig.NoFence nothing at all. A
+// renewal asks the server whether the session is there. Everything that is asked for while a
+// statement is in flight makes one statement; fences cost a second one, which commits.
+//
+// It needs connections of its own, direct or through a proxy that gives each client one
+// server connection for as long as it lasts: where it sees another, it refuses to work.
+type SessionStore struct {
+	store *Store
+	cfg   SessionConfig
+	table *keyed.Table
 }
 
-// statement is one SQL statement, and what reads a row of its result; nil if it has none.
-type statement struct {
-	sql  string
-	read func(*sql.Rows) error
+// SessionConfig says how a SessionStore works. The zero SessionConfig is ready for use.
+type SessionConfig struct {
+	// Namespace keeps apart applications that use the same names: it is hashed with every
+	// name into the name that the server knows (see SessionLockName). Named locks are those
+	// of the whole server, not of one database. Any text. Default "leasehold".
+	Namespace string
+
+	// NoFence does without tables, and so without fences and guards: Lock.Fence is 0, and
+	// what needs one is ErrUnsupported.
+	NoFence bool
+
+	// Database that holds the tables of fences and guards, and Prefix of their names: as in Config.
+	Database string
+	Prefix   string
+
+	// ManualSchema keeps Connect from making the tables: it reports an error where they are
+	// missing. Use it with SessionMigrationSQL, run by a user who may.
+	ManualSchema bool
+
+	// SingleWriter says that all clients use one node of a cluster at a time.
+	SingleWriter bool
 }
 
-func plain(sql ...string) []statement {
-	all := make([]statement, len(sql))
-	for i, text := range sql {
-		all[i].sql = text
-	}
-	return all
+// DefaultNamespace is the namespace of a zero SessionConfig.
+const DefaultNamespace = "leasehold"
+
+var _ driver.Store = (*SessionStore)(nil)
+
+// NewSession returns a SessionStore for the server that db connects to with the driver
+// github.com/go-sql-driver/mysql. It keeps up to three connections of db for itself, changes
+// their settings, and closes them when its last client is closed; nothing of db itself is
+// changed, and db is not closed. A db that may open fewer than four is refused. It does no
+// I/O; a bad cfg is an error of Connect, and so of leasehold.Open.
+func NewSession(db *sql.DB, cfg SessionConfig) *SessionStore {
+	return newSessionStore(New(db, cfg.tables()), cfg)
 }
 
-// run runs the statements in order: in one round trip, where the connection allows for
-// that. It stops at the first error. After an error other than the server's the session
-// is broken, and whether the statements take effect is unknown.
-func (s *session) run(ctx context.Context, script ...statement) error {
-	return s.watched(ctx, func() error { return s.send(ctx, script) })
+// OpenSession returns a SessionStore for the server at source, as Open does. It dials at
+// most three connections, for all its clients together.
+func OpenSession(source string, cfg SessionConfig) *SessionStore {
+	return newSessionStore(Open(source, cfg.tables()), cfg)
 }
 
-// prepared runs a statement that is prepared the first time, and returns how many rows it
-// has changed, and what LAST_INSERT_ID was given in it.
-func (s *session) prepared(ctx context.Context, text string, args ...any) (count, id int64, err error) {
-	err = s.watched(ctx, func() error {
-		stmt := s.stmts[text]
-		if stmt == nil {
-			var err error
-			if stmt, err = s.conn.PrepareContext(ctx, text); err != nil {
-				return err
-			}
-			if s.stmts == nil {
-				s.stmts = map[string]*sql.Stmt{}
-			}
-			s.stmts[text] = stmt
-		}
-		result, err := stmt.ExecContext(ctx, args...)
-		if err == nil {
-			count, _ = result.RowsAffected() // the driver knows both always
-			id, _ = result.LastInsertId()
-		}
-		return err
+func newSessionStore(store *Store, cfg SessionConfig) *SessionStore {
+	s := &SessionStore{store: store, cfg: cfg}
+	s.table = keyed.New(keyed.Config{
+		Key:      func(name string) string { return SessionLockName(cfg.Namespace, name) },
+		Fences:   !cfg.NoFence,
+		NoShared: true,
+		Dial:     s.dial,
 	})
-	return count, id, err
+	return s
 }
 
-// watched runs what sends statements, and notes whether the session is broken.
-func (s *session) watched(ctx context.Context, send func() error) error {
-	if s.broken {
-		return sqldriver.ErrBadConn
-	}
-	err := send()
-	s.idle = s.idle && errors.Is(err, sqldriver.ErrBadConn)
-	if err != nil && !refused(err) {
-		s.broken = true
-		if ctx.Err() != nil {
-			err = errors.Join(ctxError(ctx), err)
-		}
-	}
-	return err
+func (c SessionConfig) tables() Config {
+	return Config{Database: c.Database, Prefix: c.Prefix, SingleWriter: c.SingleWriter}
 }
 
-func (s *session) send(ctx context.Context, script []statement) error {
-	if s.multi || len(script) == 1 {
-		return s.together(ctx, script)
+// Connect dials the connections, unless another client of this SessionStore has, and makes
+// the table of fences unless SessionConfig says not to. Errors that a repeated call cannot
+// cure are marked permanent and say what to do.
+func (s *SessionStore) Connect(ctx context.Context, settings driver.Settings) (driver.Conn, error) {
+	if settings.TTL < minTTL {
+		return nil, driver.Permanent(fmt.Errorf("TTL %v is below the minimum of %v", settings.TTL, minTTL))
 	}
-	for _, one := range script {
-		if err := s.together(ctx, []statement{one}); err != nil {
-			return err
-		}
+	if err := s.store.check(); err != nil {
+		return nil, err
 	}
-	return nil
-}
-
-// together sends the statements in one packet. What reads a result does not fail: it notes
-// what is wrong, so that all results are read.
-func (s *session) together(ctx context.Context, script []statement) error {
-	texts := make([]string, len(script))
-	for i, one := range script {
-		texts[i] = one.sql
-	}
-	rows, err := s.conn.QueryContext(ctx, strings.Join(texts, ";\n"))
+	conn, err := s.table.Connect(ctx, settings.TTL)
 	if err != nil {
-		return err
+		return nil, classify(err)
 	}
-	defer rows.Close()
-	more := true
-	for _, one := range script {
-		if one.read == nil {
-			continue
-		}
-		for more && rows.Next() {
-			if err := one.read(rows); err != nil {
-				return err
-			}
-		}
-		more = more && rows.NextResultSet()
-	}
-	for more {
-		more = rows.NextResultSet()
-	}
-	return rows.Err()
+	return conn, nil
 }
 
-// row returns what reads one row into the targets.
-func row(targets ...any) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error { return rows.Scan(targets...) }
+// SessionLockName returns the name under which the server knows a name, as in the function
+// GET_LOCK: "leasehold:" and the first 48 hexadecimal digits, in lower case, of SHA-256 over
+// the namespace, a zero byte and the name. In SQL:
+//
+//	CONCAT('leasehold:', LEFT(SHA2(CONCAT(namespace, '\0', name), 256), 48))
+//
+// An empty namespace is DefaultNamespace. Servers compare such names without regard to
+// case, and take at most 64 characters.
+func SessionLockName(namespace, name string) string {
+	hash := sha256.Sum256([]byte(cmp.Or(namespace, DefaultNamespace) + "\x00" + name))
+	return "leasehold:" + hex.EncodeToString(hash[:24])
 }
 
-// settings are what safety needs, for this session only, whatever the server's defaults
-// are. The first part is understood by every server; MariaDB also runs what follows M!:
-// its limit on the time of a statement, and on that of a transaction that a client has
-// left behind without ending it.
-const settings = `SET SESSION autocommit = 1, completion_type = 0, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
-	time_zone = '+00:00', timestamp = DEFAULT, innodb_lock_wait_timeout = 1, lock_wait_timeout = %[1]d,
-	sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_big_selects = 1,
-	unique_checks = 1, foreign_key_checks = 1, wait_timeout = 28800
-	/*M!, max_statement_time = %[2]g, idle_transaction_timeout = %[1]d, query_cache_type = 0 */`
-
-const isolation = `SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE`
-
-// identity tells one server from another: MySQL has an id of its own for that; MariaDB
-// servers that replicate differ in server_id, and others in host or port.
-const identity = `CONCAT_WS(' ' /*!80000 , @@server_uuid */ /*M! , @@server_id, @@hostname, @@port */)`
-
-// setUp makes the settings. patience bounds each statement on the server's side, where
-// the server can do that; 0: nothing does.
-func (s *session) setUp(ctx context.Context, patience time.Duration) error {
-	abandoned := int64(max(1, math.Ceil(patience.Seconds())))
-	if patience == 0 {
-		abandoned = 3600
-	}
-	if err := s.run(ctx, plain(fmt.Sprintf(settings, abandoned, patience.Seconds()), isolation)...); err != nil {
-		return err
-	}
-	var got sql.NullInt64
-	var readOnly bool
-	s.mark = "leasehold_" + driver.NewID().String()
-	err := s.run(ctx, statement{
-		`SELECT GET_LOCK('` + s.mark + `', 0), @@global.read_only, ` + identity, row(&got, &readOnly, &s.server),
-	})
-	switch {
-	case err != nil:
-		return err
-	case readOnly:
-		return errReadOnly
-	case got.Int64 != 1:
-		return errors.New("the server does not give out named locks")
-	}
-	return nil
-}
-
-// tellMulti finds out whether several statements may be sent together.
-func (s *session) tellMulti(ctx context.Context) error {
-	s.multi = true
-	err := s.run(ctx, plain("DO 1", "DO 1")...)
-	if s.multi = err == nil; hasCode(err, codeParse) {
-		return nil
-	}
-	return err
-}
-
-// end ends the session that holds the mark, and reports whether it is gone. A session
-// gives up its mark after it has ended its transaction.
-func (s *session) end(ctx context.Context, mark string) (bool, error) {
-	var id sql.NullInt64
-	if err := s.run(ctx, statement{`SELECT IS_USED_LOCK('` + mark + `')`, row(&id)}); err != nil || !id.Valid {
-		return err == nil, err
-	}
-	if err := s.run(ctx, plain("KILL CONNECTION "+number(id.Int64))...); err != nil && !refused(err) {
-		return false, err
-	}
-	return false, nil // one may not be allowed to, or it has just ended: look again
-}
-
-// rollback ends a transaction that failed. Where that is not possible, the session is not
-// used again, which ends it too.
-func (s *session) rollback(ctx context.Context) {
-	if err := s.run(ctx, plain("ROLLBACK")...); err != nil {
-		s.broken = true
-	}
-}
-
-// discard closes the connection, and gives none back to a pool: it has our settings.
-func (s *session) discard() {
-	s.broken = true
-	_ = s.conn.Raw(func(any) error { return sqldriver.ErrBadConn })
-	_ = s.conn.Close()
-}
+// dialTime bounds the making of a session.
+func dialTime(ttl time.Duration) time.Duration { return max(ttl, 5*time.Second) }
