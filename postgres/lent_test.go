@@ -86,28 +86,7 @@ func TestHazard09_DelayedStatementHasNoSeat(t *testing.T) {
 				if place != "behind" {
 					p, url = newProxyTo(t, url)
 				}
-				c := newClient(t, store(t, url, schema))
-				c.release(c.hold("b").Attempt)
-				a := c.attempt("a")
-				up, down := p.fresh()
-				up.shut()
-				down.shut()
-				err := within(t, "Acquire", func(ctx context.Context) error { _, err := c.Acquire(ctx, a, true); return err })
-				if err == nil {
-					t.Fatal("the statement was not held up")
-				}
-				if got := c.release(a); got != driver.Absent {
-					t.Errorf("outcome %d, want Absent", got)
-				}
-				up.unshut()
-				down.unshut()
-				for range 50 { // many times longer than a statement takes
-					view, err := c.Read(t.Context(), driver.Query{Limit: 10})
-					if err != nil || len(view.Locks) != 1 || view.Locks[0].Name != "b" {
-						t.Fatalf("after the release: %+v, %v", view.Locks, err)
-					}
-					time.Sleep(4 * time.Millisecond)
-				}
+				delay(t, p, newClient(t, store(t, url, schema)))
 			})
 		}
 	}

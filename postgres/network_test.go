@@ -79,6 +79,13 @@ func TestHazard09_DelayedStatementIsDead(t *testing.T) {
 	t.Parallel()
 	p, pool := newProxy(t)
 	c := newClient(t, New(pool, Config{Schema: testSchema(t)}))
+	delay(t, p, c)
+}
+
+// delay holds an acquire of the client's up on its way through p, for longer than its caller
+// waits. It has no effect once a Release of the attempt has returned nil.
+func delay(t *testing.T, p *proxy, c *client) {
+	t.Helper()
 	c.release(c.hold("b").Attempt) // from now on a call is one round trip
 	a := c.attempt("a")
 	up, down := p.fresh()
