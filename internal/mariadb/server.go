@@ -1,7 +1,6 @@
 package mariadb
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,21 +10,14 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/internal/private"
 )
-
-// startTimeout bounds the time a server takes until it accepts connections,
-// recovery after a crash included.
-const startTimeout = 60 * time.Second
 
 // database is made with the server, empty.
 const database = "leasehold"
@@ -41,18 +33,14 @@ type Config struct {
 // Server is one MariaDB instance. It is safe for concurrent use, except that calls
 // that start and stop it are made one after the other.
 type Server struct {
+	process  *private.Process
 	programs programs
-	dir      string // holds everything of this server; removed by Close
 	port     int
 	password string
 	settings map[string]string
-	owner    *private.Owner // whom the server runs as; nil: as ourselves
-	guard    *guard
-
-	mu     sync.Mutex // guards the fields below
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when cmd has exited
 }
+
+var program = private.Program{Name: "MariaDB", Short: "mariadb", User: "mysql", End: private.KillByPidFile}
 
 // Start makes a data directory in the system's temporary directory and starts a
 // server on it. On success the server accepts connections, and ends with Close
@@ -63,11 +51,11 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := private.FindOwner("MariaDB", "mysql")
+	process, err := program.Make()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{programs: found, owner: own, settings: cfg.Settings, password: rand.Text()}
+	s := &Server{process: process, programs: found, settings: cfg.Settings, password: rand.Text()}
 	if err := s.create(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -82,14 +70,7 @@ func ForTest(t testing.TB, cfg Config) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("MariaDB's log ends with:\n%s", s.logTail())
-		}
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the test server: %v", err)
-		}
-	})
+	s.process.CloseAfter(t, s.Close)
 	return s
 }
 
@@ -110,36 +91,18 @@ func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv
 // Close kills the server and removes what Start made. Calls after the first do
 // nothing.
 func (s *Server) Close() error {
-	err := s.Kill()
-	if s.guard != nil {
-		err = errors.Join(err, s.guard.close())
-	}
-	return err
+	return errors.Join(s.Kill(), s.process.Close())
 }
 
-// create does all the work of a start that leaves something behind.
+// create makes the data directory and starts the server on it.
 func (s *Server) create(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "leasehold-mariadb-")
-	if err != nil {
-		return err
-	}
-	s.dir = dir
-	if s.guard, err = startGuard(dir); err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
 	if err := s.initialise(ctx); err != nil {
 		return err
 	}
-	// Somebody else may take the port between the choice and the start.
-	for range 5 {
-		if s.port, err = private.FreePort(); err != nil {
-			return err
-		}
-		if err = s.Restart(ctx); err == nil || !strings.Contains(s.logTail(), "Can't start server: Bind") {
-			return err
-		}
-	}
-	return err
+	return s.process.OnFreePort("Can't start server: Bind", func(port int) error {
+		s.port = port
+		return s.Restart(ctx)
+	})
 }
 
 // initialise fills the data directory, and writes the statements that make our user,
@@ -154,10 +117,10 @@ func (s *Server) initialise(ctx context.Context) error {
 	if err := os.Mkdir(s.dataDir(), 0o700); err != nil {
 		return err
 	}
-	if err := s.owner.Take(s.dir, s.dataDir(), s.initFile()); err != nil {
+	if err := s.process.Owner.Take(s.process.Dir, s.dataDir(), s.initFile()); err != nil {
 		return err
 	}
-	cmd := s.command(ctx, s.programs.install, "--no-defaults", "--datadir="+s.dataDir(), "--tmpdir="+s.dir, "--skip-test-db", "--skip-name-resolve")
+	cmd := s.process.Command(ctx, s.programs.install, "--no-defaults", "--datadir="+s.dataDir(), "--tmpdir="+s.process.Dir, "--skip-test-db", "--skip-name-resolve")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("mariadb-install-db: %w: %s", err, out)
 	}
@@ -170,50 +133,13 @@ func (s *Server) Restart(ctx context.Context) error {
 	if err := s.Stop(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	exited, err := s.spawn()
-	if err != nil {
-		return err
-	}
-	for !s.ready(ctx) {
-		select {
-		case <-exited:
-			return fmt.Errorf("MariaDB did not start: %s", s.logTail())
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for MariaDB to start: %w: %s", context.Cause(ctx), s.logTail())
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-	return nil
-}
-
-func (s *Server) spawn() (<-chan struct{}, error) {
-	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	cmd := s.command(context.Background(), s.programs.server, s.arguments()...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // a killed server is no error
-		close(exited)
-	}()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cmd, s.exited = cmd, exited
-	return exited, nil
+	return s.process.Run(ctx, s.process.Command(context.Background(), s.programs.server, s.arguments()...), s.ready)
 }
 
 func (s *Server) arguments() []string {
 	settings := map[string]string{
 		"datadir":                        s.dataDir(),
-		"tmpdir":                         s.dir,
+		"tmpdir":                         s.process.Dir,
 		"pid-file":                       s.pidFile(),
 		"socket":                         "s", // in the data directory: an address has about 100 bytes
 		"init-file":                      s.initFile(),
@@ -232,12 +158,9 @@ func (s *Server) arguments() []string {
 	return args
 }
 
-// ready reports whether the server greets us. Its pid file tells it from another
-// server on the port.
-func (s *Server) ready(ctx context.Context) bool {
-	pid, _ := s.running()
-	written, err := os.ReadFile(s.pidFile())
-	if err != nil || strings.TrimSpace(string(written)) != strconv.Itoa(pid) {
+// ready reports whether the server greets us.
+func (s *Server) ready(ctx context.Context, pid int) bool {
+	if !s.process.HasWritten(pid) {
 		return false
 	}
 	var dialer net.Dialer
@@ -253,32 +176,6 @@ func (s *Server) ready(ctx context.Context) bool {
 	return err == nil && greeting[4] == protocol
 }
 
-// command prepares a program, to be run as the server's owner, in a session of its own:
-// a Ctrl-C on the terminal is for us to handle.
-func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.SysProcAttr = s.owner.Detached()
-	return cmd
-}
-
-func (s *Server) dataDir() string  { return filepath.Join(s.dir, "data") }
-func (s *Server) pidFile() string  { return filepath.Join(s.dir, "pid") }
-func (s *Server) initFile() string { return filepath.Join(s.dir, "init.sql") }
-func (s *Server) logFile() string  { return filepath.Join(s.dir, "log") }
-
-// logTail returns the end of the server's log, for error texts.
-func (s *Server) logTail() string {
-	const most = 4 << 10
-	f, err := os.Open(s.logFile())
-	if err != nil {
-		return err.Error()
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil {
-		_, _ = f.Seek(max(0, info.Size()-most), io.SeekStart)
-	}
-	b, _ := io.ReadAll(f)
-	return cmp.Or(strings.TrimSpace(string(b)), "(empty log)")
-}
+func (s *Server) dataDir() string  { return filepath.Join(s.process.Dir, "data") }
+func (s *Server) pidFile() string  { return filepath.Join(s.process.Dir, "pid") }
+func (s *Server) initFile() string { return filepath.Join(s.process.Dir, "init.sql") }

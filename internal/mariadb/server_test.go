@@ -1,14 +1,13 @@
 package mariadb
 
 import (
-	"context"
 	"io"
 	"net"
 	"os"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/internal/private"
 )
 
 // greets reports whether the server greets who dials it within the time.
@@ -77,50 +76,11 @@ func TestCloseLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := os.Stat(s.dir); !os.IsNotExist(err) {
+	if _, err := os.Stat(s.process.Dir); !os.IsNotExist(err) {
 		t.Fatalf("the directory is still there: %v", err)
 	}
 }
 
-// TestServerEndsWithItsProcess runs this test binary as a child that starts a
-// server and is then killed.
 func TestServerEndsWithItsProcess(t *testing.T) {
-	const variable = "LEASEHOLD_TEST_ORPHAN"
-	if os.Getenv(variable) != "" {
-		s := ForTest(t, Config{})
-		os.Stdout.WriteString(s.dir + "\n")
-		select {}
-	}
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestServerEndsWithItsProcess$")
-	cmd.Env = append(os.Environ(), variable+"=1")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 4096)
-	n, _ := out.Read(buf)
-	dir := strings.TrimSpace(string(buf[:n]))
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("the child started no server: %s", buf[:n])
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // it was killed
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		if _, err := os.Stat(dir); os.IsNotExist(err) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%q is still there", dir)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	private.EndsWithItsProcess(t, func() *private.Process { return ForTest(t, Config{}).process })
 }

@@ -3,17 +3,11 @@ package pgbouncer
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/leaseholdgo/leasehold/internal/private"
 )
@@ -43,14 +37,12 @@ type Config struct {
 
 // Pooler is one pgbouncer. It is safe for concurrent use.
 type Pooler struct {
-	cfg   Config
-	dir   string // holds everything of this pooler; the process removes it
-	port  int
-	cmd   *exec.Cmd
-	input io.Closer     // whose end ends the process
-	done  chan struct{} // closed when cmd has exited
-	err   error         // of its end; valid when done is closed
+	cfg     Config
+	process *private.Process
+	port    int
 }
+
+var kind = private.Program{Name: "pgbouncer", Short: "pgbouncer", User: "postgres", End: private.KillByPidFile}
 
 // ErrNotInstalled is returned where there is no pgbouncer.
 var ErrNotInstalled = errors.New("pgbouncer is not installed (Debian and Ubuntu: apt-get install pgbouncer)")
@@ -66,9 +58,6 @@ func Find() (string, error) {
 	return "", ErrNotInstalled
 }
 
-// startTimeout bounds the time until a pooler accepts connections.
-const startTimeout = 20 * time.Second
-
 // Start starts a pooler. On success it accepts connections, and ends with Close or
 // with this process, however that ends. ctx bounds the start only.
 func Start(ctx context.Context, cfg Config) (*Pooler, error) {
@@ -80,17 +69,18 @@ func Start(ctx context.Context, cfg Config) (*Pooler, error) {
 	if err != nil || server.User == nil || server.Port() == "" {
 		return nil, errors.New("pgbouncer: the server's URL lacks a user or a port")
 	}
-	// Somebody else may take the port between the choice and the start.
-	for range 5 {
-		p := &Pooler{cfg: cfg, done: make(chan struct{})}
-		if err = p.start(ctx, program, server); err == nil {
-			return p, nil
-		}
-		if err = errors.Join(err, p.Close()); !strings.Contains(err.Error(), "Address already in use") {
-			return nil, err
-		}
+	p := &Pooler{cfg: cfg}
+	if p.process, err = kind.Make(); err != nil {
+		return nil, err
 	}
-	return nil, err
+	err = p.process.OnFreePort("Address already in use", func(port int) error {
+		p.port = port
+		return p.start(ctx, program, server)
+	})
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
 }
 
 // ForTest is Start for a test: failing to start fails the test, and the pooler is
@@ -101,11 +91,7 @@ func ForTest(t testing.TB, cfg Config) *Pooler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	p.process.CloseAfter(t, p.Close)
 	return p
 }
 
@@ -124,75 +110,22 @@ func (p *Pooler) address() string { return net.JoinHostPort("127.0.0.1", strconv
 // Close ends the pooler, with the connections through it, and removes what Start
 // made. Calls after the first do nothing.
 func (p *Pooler) Close() error {
-	if p.cmd == nil {
-		return nil
-	}
-	_ = p.input.Close()
-	<-p.done
-	return p.err
+	return errors.Join(p.process.Kill(private.Kill.Send), p.process.Close())
 }
-
-// script runs the pooler until standard input ends, which it does however the process
-// ends that holds its other side. Then, or when the pooler ends by itself, it cleans
-// up.
-const script = `
-trap '' INT TERM HUP
-"$1" -q "$2/pgbouncer.ini" 2>"$2/log" &
-pid=$!
-while read -r _; do :; done
-kill "$pid" 2>/dev/null
-wait "$pid"
-rm -rf "$2"
-`
 
 func (p *Pooler) start(ctx context.Context, program string, server *url.URL) error {
-	own, err := private.FindOwner("pgbouncer", "postgres")
-	if err != nil {
+	if err := p.writeFiles(server); err != nil {
 		return err
 	}
-	if p.port, err = private.FreePort(); err != nil {
-		return err
-	}
-	if p.dir, err = os.MkdirTemp("", "leasehold-pgbouncer-"); err != nil {
-		return err
-	}
-	if err := p.writeFiles(server, own); err != nil {
-		return errors.Join(err, os.RemoveAll(p.dir))
-	}
-	cmd := exec.Command("sh", "-c", script, "pooler", program, p.dir)
-	cmd.Dir = "/"
-	cmd.SysProcAttr = own.Detached()
-	if p.input, err = cmd.StdinPipe(); err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(p.dir))
-	}
-	p.cmd = cmd
-	go func() {
-		p.err = cmd.Wait()
-		close(p.done)
-	}()
-	return p.awaitReady(ctx)
+	return p.process.Run(ctx, p.process.Command(context.Background(), program, p.configFile()), p.ready)
 }
 
-// awaitReady waits until the pooler accepts connections.
-func (p *Pooler) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for {
-		conn, err := net.Dial("tcp", p.address())
-		if err == nil {
-			return conn.Close()
-		}
-		log, _ := os.ReadFile(filepath.Join(p.dir, "log"))
-		if strings.Contains(string(log), "FATAL") {
-			return fmt.Errorf("pgbouncer did not start: %s", log)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for pgbouncer: %w: %s", context.Cause(ctx), log)
-		case <-time.After(5 * time.Millisecond):
-		}
+// ready reports whether the pooler accepts connections.
+func (p *Pooler) ready(ctx context.Context, pid int) bool {
+	if !p.process.HasWritten(pid) {
+		return false
 	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", p.address())
+	return err == nil && conn.Close() == nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/leaseholdgo/leasehold/internal/pgserver"
+	"github.com/leaseholdgo/leasehold/internal/private"
 )
 
 // backends runs two transactions on one connection and returns the server processes
@@ -53,7 +54,7 @@ func TestLifeOfAPooler(t *testing.T) {
 			_ = conn.Close()
 			t.Error("a closed pooler accepts connections")
 		}
-		if _, err := os.Stat(p.dir); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(p.process.Dir); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the pooler's directory was left: %v", err)
 		}
 	}
@@ -64,4 +65,10 @@ func TestWrongSettings(t *testing.T) {
 	if _, err := Start(t.Context(), Config{Server: "postgres://nobody"}); err == nil {
 		t.Error("a URL without user and port was taken")
 	}
+}
+
+func TestPoolerEndsWithItsProcess(t *testing.T) {
+	private.EndsWithItsProcess(t, func() *private.Process {
+		return ForTest(t, Config{Server: "postgres://nobody@127.0.0.1:1", Mode: Session}).process
+	})
 }

@@ -40,13 +40,13 @@ func (s *Server) Step(ahead time.Duration) error {
 	if err := os.WriteFile(next, fmt.Appendf(nil, "%+.6f\n", ahead.Seconds()), 0o600); err != nil {
 		return err
 	}
-	if err := s.owner.Take(next); err != nil {
+	if err := s.process.Owner.Take(next); err != nil {
 		return err
 	}
 	return os.Rename(next, s.clockFile()) // never seen half written
 }
 
-func (s *Server) clockFile() string { return filepath.Join(s.dir, "clock") }
+func (s *Server) clockFile() string { return filepath.Join(s.process.Dir, "clock") }
 
 // clockEnviron makes a program see the clock.
 func (s *Server) clockEnviron() []string {

@@ -2,11 +2,13 @@ package pgserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/leaseholdgo/leasehold/internal/private"
 )
 
 // Mode is how a server is stopped.
@@ -19,51 +21,35 @@ const (
 	Immediate
 )
 
-// stopTimeout bounds an orderly shutdown; after it the server is killed.
-const stopTimeout = 30 * time.Second
-
 // Stop stops the server and waits until it has exited. A server that does not
 // run is left alone; one that is frozen is thawed first.
 func (s *Server) Stop(mode Mode) error {
-	pid, exited := s.running()
-	if pid == 0 {
-		return nil
+	end := private.Interrupt
+	if mode == Immediate {
+		end = private.Quit
 	}
-	if err := s.Thaw(); err != nil {
-		return err
-	}
-	if err := stopProcess(pid, mode); err != nil {
-		return err
-	}
-	select {
-	case <-exited:
-		return nil
-	case <-time.After(stopTimeout):
-		return fmt.Errorf("PostgreSQL was killed, it did not stop within %v: %w", stopTimeout, s.Kill())
-	}
+	return s.process.Stop(func(pid int) error { return errors.Join(s.Thaw(), end.Send(pid)) }, s.Kill)
 }
 
 // Kill ends all processes of the server at once with SIGKILL, as a crash of
 // its host would, and waits until they are gone. What was committed durably is
 // there after Restart.
 func (s *Server) Kill() error {
-	pid, exited := s.running()
-	if pid == 0 {
+	if !s.process.Running() {
 		return nil
 	}
-	if err := signalTree(pid, kill); err != nil {
+	if err := s.process.Kill(tree(private.Kill)); err != nil {
 		return err
 	}
-	<-exited
 	return os.Remove(s.pidFile())
 }
 
 // Freeze stops all processes of the server with SIGSTOP: connections stay open,
 // new ones are accepted by the kernel, and nothing is ever answered.
-func (s *Server) Freeze() error { return s.signal(freeze) }
+func (s *Server) Freeze() error { return s.process.Signal(tree(private.Freeze)) }
 
 // Thaw ends Freeze.
-func (s *Server) Thaw() error { return s.signal(thaw) }
+func (s *Server) Thaw() error { return s.process.Signal(tree(private.Thaw)) }
 
 // Terminate ends all client sessions with pg_terminate_backend and returns how
 // many there were.
@@ -89,28 +75,4 @@ func (s *Server) Query(ctx context.Context, sql string) (string, error) {
 		return "", fmt.Errorf("psql: %w: %s", err, stderr.String())
 	}
 	return strings.TrimSpace(string(out)), nil
-}
-
-func (s *Server) signal(sig treeSignal) error {
-	pid, _ := s.running()
-	if pid == 0 {
-		return nil
-	}
-	return signalTree(pid, sig)
-}
-
-// running returns the server's process id, 0 if it does not run, and what is
-// closed when it exits.
-func (s *Server) running() (int, <-chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cmd == nil {
-		return 0, nil
-	}
-	select {
-	case <-s.exited:
-		return 0, s.exited
-	default:
-		return s.cmd.Process.Pid, s.exited
-	}
 }

@@ -22,7 +22,7 @@ func (s *Server) mount() error {
 	if err := mount(s.dataDir(), s.disk); err != nil {
 		return err
 	}
-	return s.owner.Take(s.dataDir())
+	return s.process.Owner.Take(s.dataDir())
 }
 
 // Fill uses up the disk of a server with Config.Disk: it can write no more, and
@@ -52,10 +52,7 @@ func (s *Server) Free() error {
 }
 
 // Running reports whether the server's first process runs.
-func (s *Server) Running() bool {
-	pid, _ := s.running()
-	return pid != 0
-}
+func (s *Server) Running() bool { return s.process.Running() }
 
 func (s *Server) fillFile() string { return filepath.Join(s.dataDir(), "fill") }
 

@@ -1,12 +1,10 @@
 package pgserver
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/url"
@@ -16,16 +14,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/leaseholdgo/leasehold/internal/private"
 )
-
-// startTimeout bounds the time a server takes until it accepts connections,
-// recovery after a crash included.
-const startTimeout = 60 * time.Second
 
 // Config says how a server differs from the default one. The zero Config is
 // ready for use.
@@ -46,21 +38,31 @@ type Config struct {
 // Server is one PostgreSQL instance. It is safe for concurrent use, except that
 // calls that start and stop it are made one after the other.
 type Server struct {
+	process  *private.Process
 	binDir   string
-	dir      string // holds everything of this server; removed by Close
 	port     int
 	password string
 	settings map[string]string
-	owner    *private.Owner // whom the server runs as; nil: as ourselves
-	guard    *guard
 	standby  string // its name as a standby; empty if it was never one
 	disk     int64
 	faketime string // the library that moves its clock; empty: it has the machine's
-
-	mu     sync.Mutex // guards the fields below
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when cmd has exited
 }
+
+var program = private.Program{Name: "PostgreSQL", Short: "pg", User: "postgres", End: `
+pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)
+if [ -n "$pid" ]; then
+	kill -CONT "$pid" 2>/dev/null
+	kill -QUIT "$pid" 2>/dev/null
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.2
+	done
+	kill -KILL "$pid" 2>/dev/null
+fi
+if grep -q " $1/data " /proc/mounts 2>/dev/null; then
+	umount "$1/data" || umount -l "$1/data"
+fi
+`}
 
 // Start makes a data directory in the system's temporary directory and starts a
 // server on it. On success the server accepts connections, and ends with Close
@@ -73,11 +75,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	own, err := private.FindOwner("PostgreSQL", "postgres")
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{binDir: binDir, owner: own, settings: cfg.Settings, disk: cfg.Disk, password: rand.Text()}
+	s := &Server{binDir: binDir, settings: cfg.Settings, disk: cfg.Disk, password: rand.Text()}
 	if cfg.Clock {
 		if s.faketime, err = findFaketime(); err != nil {
 			return nil, err
@@ -97,14 +95,7 @@ func ForTest(t testing.TB, cfg Config) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("PostgreSQL's log ends with:\n%s", s.logTail())
-		}
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the test server: %v", err)
-		}
-	})
+	s.process.CloseAfter(t, s.Close)
 	return s
 }
 
@@ -127,23 +118,18 @@ func (s *Server) Port() int { return s.port }
 // Close stops the server at once and removes what Start made. Calls after the
 // first do nothing.
 func (s *Server) Close() error {
-	err := s.Stop(Immediate)
-	if s.guard != nil {
-		err = errors.Join(err, s.guard.close())
+	if s.process == nil {
+		return nil
 	}
-	return err
+	return errors.Join(s.Stop(Immediate), s.process.Close())
 }
 
 // create does all the work of a start that leaves something behind. fill makes the
 // data directory.
 func (s *Server) create(ctx context.Context, fill func(context.Context) error) error {
-	dir, err := os.MkdirTemp("", "leasehold-pg-")
-	if err != nil {
+	var err error
+	if s.process, err = program.Make(); err != nil {
 		return err
-	}
-	s.dir = dir
-	if s.guard, err = startGuard(dir); err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
 	}
 	if err := s.mount(); err != nil {
 		return err
@@ -156,26 +142,20 @@ func (s *Server) create(ctx context.Context, fill func(context.Context) error) e
 			return err
 		}
 	}
-	// Somebody else may take the port between the choice and the start.
-	for range 5 {
-		if s.port, err = private.FreePort(); err != nil {
-			return err
-		}
-		if err = s.Restart(ctx); err == nil || !strings.Contains(s.logTail(), "could not bind") {
-			return err
-		}
-	}
-	return err
+	return s.process.OnFreePort("could not bind", func(port int) error {
+		s.port = port
+		return s.Restart(ctx)
+	})
 }
 
 // initialise runs initdb. The files are not flushed: nobody needs them after a
 // crash of the machine. The running server does flush.
 func (s *Server) initialise(ctx context.Context) error {
-	secret := filepath.Join(s.dir, "password")
+	secret := filepath.Join(s.process.Dir, "password")
 	if err := os.WriteFile(secret, []byte(s.password), 0o600); err != nil {
 		return err
 	}
-	if err := s.owner.Take(s.dir, secret); err != nil {
+	if err := s.process.Owner.Take(s.process.Dir, secret); err != nil {
 		return err
 	}
 	cmd := s.command(ctx, "initdb", "--pgdata", s.dataDir(), "--no-sync", "--username=postgres",
@@ -192,52 +172,16 @@ func (s *Server) Restart(ctx context.Context) error {
 	if err := s.Stop(Fast); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	exited, err := s.spawn()
-	if err != nil {
-		return err
-	}
-	for !s.ready() {
-		select {
-		case <-exited:
-			return fmt.Errorf("PostgreSQL did not start: %s", s.logTail())
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for PostgreSQL to start: %w: %s", context.Cause(ctx), s.logTail())
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-	return nil
-}
-
-func (s *Server) spawn() (<-chan struct{}, error) {
-	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
 	cmd := s.command(context.Background(), "postgres", s.arguments()...)
 	cmd.Env = append(cmd.Env, s.clockEnviron()...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // a killed server is no error
-		close(exited)
-	}()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cmd, s.exited = cmd, exited
-	return exited, nil
+	return s.process.Run(ctx, cmd, s.ready)
 }
 
 func (s *Server) arguments() []string {
 	settings := map[string]string{
 		"listen_addresses":        "127.0.0.1",
 		"port":                    strconv.Itoa(s.port),
-		"unix_socket_directories": s.dir,
+		"unix_socket_directories": s.process.Dir,
 		"max_connections":         "200",
 		"fsync":                   "on",
 		"synchronous_commit":      "on",
@@ -246,7 +190,7 @@ func (s *Server) arguments() []string {
 		// In the data directory: a killed server leaves nothing elsewhere.
 		"dynamic_shared_memory_type": "mmap",
 	}
-	if len(s.dir) > 80 { // a socket's address has about 100 bytes
+	if len(s.process.Dir) > 80 { // a socket's address has about 100 bytes
 		settings["unix_socket_directories"] = ""
 	}
 	maps.Copy(settings, s.settings)
@@ -260,39 +204,19 @@ func (s *Server) arguments() []string {
 // ready reports whether the server accepts connections: it then writes so in
 // the eighth line of its pid file. The first line tells its file from one that
 // a crashed server left.
-func (s *Server) ready() bool {
-	pid, _ := s.running()
+func (s *Server) ready(_ context.Context, pid int) bool {
 	b, err := os.ReadFile(s.pidFile())
 	lines := strings.Split(string(b), "\n")
 	return err == nil && len(lines) > 7 &&
 		lines[0] == strconv.Itoa(pid) && strings.TrimSpace(lines[7]) == "ready"
 }
 
-// command prepares a program of PostgreSQL, to be run as the server's owner, in
-// a session of its own: a Ctrl-C on the terminal is for us to handle.
+// command prepares a program of PostgreSQL.
 func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, s.find(program), args...)
-	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGPASSWORD="+s.password, "PGOPTIONS=-c statement_timeout=0")
-	cmd.SysProcAttr = s.owner.Detached()
+	cmd := s.process.Command(ctx, s.find(program), args...)
+	cmd.Env = append(cmd.Env, "PGPASSWORD="+s.password, "PGOPTIONS=-c statement_timeout=0")
 	return cmd
 }
 
-func (s *Server) dataDir() string { return filepath.Join(s.dir, "data") }
-func (s *Server) pidFile() string { return filepath.Join(s.dir, "data", "postmaster.pid") }
-func (s *Server) logFile() string { return filepath.Join(s.dir, "log") }
-
-// logTail returns the end of the server's log, for error texts.
-func (s *Server) logTail() string {
-	const most = 4 << 10
-	f, err := os.Open(s.logFile())
-	if err != nil {
-		return err.Error()
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil {
-		_, _ = f.Seek(max(0, info.Size()-most), io.SeekStart)
-	}
-	b, _ := io.ReadAll(f)
-	return cmp.Or(strings.TrimSpace(string(b)), "(empty log)")
-}
+func (s *Server) dataDir() string { return filepath.Join(s.process.Dir, "data") }
+func (s *Server) pidFile() string { return filepath.Join(s.process.Dir, "data", "postmaster.pid") }

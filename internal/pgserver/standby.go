@@ -27,7 +27,7 @@ const streamTimeout = 30 * time.Second
 // if the primary has one.
 func (s *Server) Standby(ctx context.Context, name string) (*Server, error) {
 	standby := &Server{
-		binDir: s.binDir, owner: s.owner, settings: s.settings, password: s.password, disk: s.disk, faketime: s.faketime,
+		binDir: s.binDir, settings: s.settings, password: s.password, disk: s.disk, faketime: s.faketime,
 		standby: name,
 	}
 	err := standby.create(ctx, func(ctx context.Context) error { return standby.copy(ctx, s) })
@@ -42,7 +42,7 @@ func (s *Server) Standby(ctx context.Context, name string) (*Server, error) {
 
 // copy fills the data directory of a standby with what the primary has.
 func (s *Server) copy(ctx context.Context, primary *Server) error {
-	if err := s.owner.Take(s.dir); err != nil {
+	if err := s.process.Owner.Take(s.process.Dir); err != nil {
 		return err
 	}
 	if err := s.copyData(ctx, primary); err != nil {
@@ -57,7 +57,7 @@ func (s *Server) copy(ctx context.Context, primary *Server) error {
 	if err := os.WriteFile(signal, nil, 0o600); err != nil {
 		return err
 	}
-	return s.owner.Take(auto, signal)
+	return s.process.Owner.Take(auto, signal)
 }
 
 // copyData copies the data directory of a primary that runs. A package of servers that lacks
@@ -128,7 +128,7 @@ func (s *Server) await(ctx context.Context, sql string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %q: %w: %s", sql, context.Cause(ctx), s.logTail())
+			return fmt.Errorf("waiting for %q: %w: %s", sql, context.Cause(ctx), s.process.Log())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"strings"
 )
 
 // FreePort returns a port nobody listens on. It lies below the range that
@@ -19,4 +20,20 @@ func FreePort() (int, error) {
 		}
 	}
 	return 0, errors.New("no free port between 20000 and 32000")
+}
+
+// OnFreePort calls start with a free port, which somebody else may take before the server
+// does: then the server's log has the text taken, and it is called with another one.
+func (p *Process) OnFreePort(taken string, start func(port int) error) error {
+	var err error
+	for range 5 {
+		var port int
+		if port, err = FreePort(); err != nil {
+			return err
+		}
+		if err = start(port); err == nil || !strings.Contains(p.Log(), taken) {
+			return err
+		}
+	}
+	return err
 }
