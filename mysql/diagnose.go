@@ -28,6 +28,12 @@ var _ driver.Diagnoser = (*Store)(nil)
 // among the findings. It takes about a second and one connection, and returns when ctx
 // ends.
 func (s *Store) Diagnose(ctx context.Context) ([]driver.Finding, error) {
+	return s.examine(ctx, "this server is read-only: it grants nothing", (*examination).checks)
+}
+
+// examine makes the checks, on a connection of its own. readOnly is what is found of a server
+// that is.
+func (s *Store) examine(ctx context.Context, readOnly string, checks func(*examination) []diagnosis.Check) ([]driver.Finding, error) {
 	c, err := s.newConn(driver.Settings{TTL: operatorTTL})
 	if err != nil {
 		return nil, err
@@ -39,14 +45,14 @@ func (s *Store) Diagnose(ctx context.Context) ([]driver.Finding, error) {
 		if err := x.look(ctx); err != nil {
 			return err
 		}
-		findings = diagnosis.Run(ctx, checkLimit, x.checks())
+		findings = diagnosis.Run(ctx, checkLimit, checks(x))
 		if s.broken {
 			return errors.New("the connection was lost")
 		}
 		return ctxError(ctx)
 	})
 	if errors.Is(err, errReadOnly) {
-		return []driver.Finding{diagnosis.Problem("connect to the primary", "this server is read-only: it grants nothing")}, nil
+		return []driver.Finding{diagnosis.Problem("connect to the primary", "%s", readOnly)}, nil
 	}
 	return findings, err
 }
@@ -54,7 +60,7 @@ func (s *Store) Diagnose(ctx context.Context) ([]driver.Finding, error) {
 // checkLimit bounds one check.
 const checkLimit = 5 * time.Second
 
-// examination is one call of Diagnose.
+// examination is one call of Diagnose, of a Store or SessionStore.
 type examination struct {
 	*conn
 	*session

@@ -18,41 +18,22 @@ var _ driver.Diagnoser = (*SessionStore)(nil)
 // It takes two named locks of its own for a moment, and changes no table. Errors, bounds and
 // cost are as those of Store.Diagnose.
 func (s *SessionStore) Diagnose(ctx context.Context) ([]driver.Finding, error) {
-	c, err := s.store.newConn(driver.Settings{TTL: operatorTTL})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	var findings []driver.Finding
-	err = c.on(ctx, c.command, func(ctx context.Context, one *session) error {
-		x := &sessionExamination{examination{conn: c, session: one}}
-		if err := x.look(ctx); err != nil {
-			return err
-		}
-		findings = diagnosis.Run(ctx, checkLimit, []diagnosis.Check{
-			{Name: "server", Run: x.version},
-			{Name: "cluster", Run: x.nodes},
-			{Name: "proxy", Run: x.proxy},
-			{Name: "named locks", Run: x.several},
-			{Name: "holders", Run: x.holders},
-			{Name: "latency", Run: x.latency},
-			{Name: "clock", Run: x.clock},
-		})
-		if one.broken {
-			return errors.New("the connection was lost")
-		}
-		return ctxError(ctx)
-	})
-	if errors.Is(err, errReadOnly) {
-		return []driver.Finding{diagnosis.Problem("connect to the primary", "this server is read-only: it draws no fences")}, nil
-	}
-	return findings, err
+	return s.store.examine(ctx, "this server is read-only: it draws no fences", (*examination).sessionChecks)
 }
 
-// sessionExamination is one call of SessionStore.Diagnose.
-type sessionExamination struct{ examination }
+func (x *examination) sessionChecks() []diagnosis.Check {
+	return []diagnosis.Check{
+		{Name: "server", Run: x.version},
+		{Name: "cluster", Run: x.nodes},
+		{Name: "proxy", Run: x.proxy},
+		{Name: "named locks", Run: x.several},
+		{Name: "holders", Run: x.holders},
+		{Name: "latency", Run: x.latency},
+		{Name: "clock", Run: x.clock},
+	}
+}
 
-func (x *sessionExamination) nodes(ctx context.Context) (driver.Finding, error) {
+func (x *examination) nodes(ctx context.Context) (driver.Finding, error) {
 	nodes, err := x.writers(ctx)
 	switch {
 	case err != nil || nodes == "":
@@ -64,7 +45,7 @@ func (x *sessionExamination) nodes(ctx context.Context) (driver.Finding, error) 
 		"%s: named locks do not reach other nodes", nodes), nil
 }
 
-func (x *sessionExamination) proxy(ctx context.Context) (driver.Finding, error) {
+func (x *examination) proxy(ctx context.Context) (driver.Finding, error) {
 	h := &named{}
 	if err := x.run(ctx, statement{"SELECT CONNECTION_ID()", row(&h.id)}); err != nil {
 		return driver.Finding{}, err
@@ -78,7 +59,7 @@ func (x *sessionExamination) proxy(ctx context.Context) (driver.Finding, error) 
 
 // several looks whether one session may have several named locks: older servers give the
 // first up for the second.
-func (x *sessionExamination) several(ctx context.Context) (driver.Finding, error) {
+func (x *examination) several(ctx context.Context) (driver.Finding, error) {
 	first, second := x.mark+"_1", x.mark+"_2"
 	var both sql.NullBool
 	err := x.run(ctx, statement{"SELECT GET_LOCK('" + first + "', 0) = 1 AND GET_LOCK('" + second + "', 0) = 1 AND IS_USED_LOCK('" + first +
@@ -92,7 +73,7 @@ func (x *sessionExamination) several(ctx context.Context) (driver.Finding, error
 	return diagnosis.OK("a session holds several"), nil
 }
 
-func (x *sessionExamination) holders(ctx context.Context) (driver.Finding, error) {
+func (x *examination) holders(ctx context.Context) (driver.Finding, error) {
 	names, _, err := x.namedLocks(ctx)
 	if errors.Is(err, driver.ErrUnsupported) {
 		return driver.Finding{
