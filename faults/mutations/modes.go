@@ -12,19 +12,11 @@ func readerAfterWriter(s *stage) error {
 	}
 	players[1].acquire("own/" + s.name).release() // its lease is known from then on
 	first := players[0].share(s.name)
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		players[1].acquire(s.name).release()
-	}()
+	written := passes(players[1].acquire, s.name)
 	if err := s.waiting(1); err != nil {
 		return err
 	}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		players[2].share(s.name).release()
-	}()
+	read := passes(players[2].share, s.name)
 	wait(read, s.ttl/6) // with the writer before it, it is not granted the lock yet
 	first.release()
 	<-written
@@ -40,11 +32,7 @@ func releasedEarly(s *stage) error {
 	}
 	players[1].acquire(s.name).release() // a fence to compare with
 	h := players[0].keep(s.name, s.ttl/3)
-	next := make(chan struct{})
-	go func() {
-		defer close(next)
-		players[1].acquire(s.name).release()
-	}()
+	next := passes(players[1].acquire, s.name)
 	if err := s.waiting(1); err != nil {
 		return err
 	}

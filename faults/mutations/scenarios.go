@@ -54,6 +54,17 @@ func (s *stage) enterAll(names ...string) ([]*player, error) {
 	return players, nil
 }
 
+// passes has a player obtain a lock and release it, in the background. The channel is closed
+// when it has.
+func passes(obtain func(name string) *held, name string) <-chan struct{} {
+	passed := make(chan struct{})
+	go func() {
+		defer close(passed)
+		obtain(name).release()
+	}()
+	return passed
+}
+
 // anyGrant takes locks just after a renewal was sent.
 func anyGrant(s *stage) error {
 	players, err := s.enterAll("1", "2", "3")
@@ -79,11 +90,7 @@ func slowAcquire(s *stage) error {
 		return err
 	}
 	players[0].acquire(s.name).release()
-	slow := make(chan struct{})
-	go func() {
-		defer close(slow)
-		players[1].try(s.name).release()
-	}()
+	slow := passes(players[1].try, s.name)
 	if err := s.napping(1, slow); err != nil {
 		return err
 	}
@@ -150,19 +157,12 @@ func newLeaseDuringTakeOver(s *stage) error {
 	if err != nil {
 		return err
 	}
-	first, second := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(first)
-		players[0].try(s.name).release()
-	}()
+	first := passes(players[0].try, s.name)
 	if err := s.napping(1, first); err != nil {
 		return err
 	}
 	wait(first, 200*time.Millisecond)
-	go func() {
-		defer close(second)
-		players[1].try(s.name).release()
-	}()
+	second := passes(players[1].try, s.name)
 	<-first
 	h := players[2].try(s.name)
 	<-second
@@ -189,11 +189,7 @@ func leaseIssuedTwice(s *stage) error {
 		return err
 	}
 	h := players[2].acquire(s.name)
-	next := make(chan struct{})
-	go func() {
-		defer close(next)
-		players[3].acquire(s.name).release()
-	}()
+	next := passes(players[3].acquire, s.name)
 	if err := s.queued(1); err != nil {
 		return err
 	}
@@ -218,11 +214,7 @@ func lostGrant(s *stage) error {
 	if err := s.promoteCopy(1); err != nil {
 		return err
 	}
-	next := make(chan struct{})
-	go func() {
-		defer close(next)
-		players[1].acquire(s.name).release()
-	}()
+	next := passes(players[1].acquire, s.name)
 	h.releaseWhenLost(next)
 	<-next
 	return nil
@@ -235,11 +227,7 @@ func deafToRevocation(s *stage) error {
 		return err
 	}
 	h := players[0].acquire(s.name)
-	next := make(chan struct{})
-	go func() {
-		defer close(next)
-		players[1].acquire(s.name).release()
-	}()
+	next := passes(players[1].acquire, s.name)
 	if err := s.queued(1); err != nil {
 		return err
 	}
@@ -259,11 +247,7 @@ func writeAfterExpiry(s *stage) error {
 		return err
 	}
 	h := players[0].acquire(s.name)
-	next := make(chan struct{})
-	go func() {
-		defer close(next)
-		players[1].acquire(s.name).release()
-	}()
+	next := passes(players[1].acquire, s.name)
 	if err := s.queued(1); err != nil {
 		return err
 	}
@@ -297,11 +281,7 @@ func cutHolder(s *stage) error {
 		return err
 	}
 	players[0].acquire(s.name)
-	next := make(chan struct{})
-	go func() {
-		defer close(next)
-		players[1].acquire(s.name).release()
-	}()
+	next := passes(players[1].acquire, s.name)
 	if err := s.queued(1); err != nil {
 		return err
 	}
@@ -317,11 +297,7 @@ func longHold(s *stage) error {
 		return err
 	}
 	h := players[0].acquire(s.name)
-	next := make(chan struct{})
-	go func() {
-		defer close(next)
-		players[1].acquire(s.name).release()
-	}()
+	next := passes(players[1].acquire, s.name)
 	wait(next, 2*s.ttl)
 	h.release()
 	<-next
