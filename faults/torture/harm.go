@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // fault is one kind of harm, done to the client in one place, or to all.
@@ -29,7 +30,7 @@ func (t *trial) harm(ctx context.Context, w *history.Writer) {
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for pause(ctx, between(r, t.TTL/5, t.TTL)) {
+	for backoff.Sleep(ctx, between(r, t.TTL/5, t.TTL)) && ctx.Err() == nil {
 		faults := t.arena.faults()
 		f := faults[r.IntN(len(faults))]
 		length := between(r, t.TTL/4, t.TTL*2)
@@ -60,16 +61,4 @@ func (t *trial) once(ctx context.Context, w *history.Writer, f fault, place int,
 
 func between(r *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(r.Int64N(int64(to-from)+1))
-}
-
-// pause sleeps; it reports false if ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // pgArena is a schema of its own in a PostgreSQL database.
@@ -88,7 +89,7 @@ func (a *pgArena) cut(shut func(*link)) func(context.Context, int, time.Duration
 	return func(ctx context.Context, place int, length time.Duration) bool {
 		l := a.links[place]
 		shut(l)
-		pause(ctx, length)
+		backoff.Sleep(ctx, length)
 		l.requests.open()
 		l.replies.open()
 		return true

@@ -12,6 +12,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // liteArena is a file of its own beside the one given.
@@ -51,7 +52,7 @@ func (a *liteArena) lock(ctx context.Context, _ int, length time.Duration) bool 
 	if err != nil {
 		return false
 	}
-	pause(ctx, length)
+	backoff.Sleep(ctx, length)
 	_ = tx.Rollback() // nothing was written
 	return true
 }

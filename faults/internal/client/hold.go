@@ -8,6 +8,7 @@ import (
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // hold is a lock in the hands of a worker.
@@ -81,7 +82,7 @@ func (h *hold) increment(ctx context.Context) {
 
 // think passes some time inside a guarded transaction.
 func (h *hold) think(ctx context.Context) {
-	pause(ctx, between(h.r, 0, database.Think(h.cfg.Database.Kind)))
+	backoff.Sleep(ctx, between(h.r, 0, database.Think(h.cfg.Database.Kind)))
 }
 
 // letGo releases the lock, and sometimes goes on writing, which must fail.

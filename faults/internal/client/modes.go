@@ -10,6 +10,7 @@ import (
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
 	"github.com/leaseholdgo/leasehold/faults/internal/remains"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // The ways in which names are used; a name begins with its own, and a slash. All others
@@ -155,12 +156,12 @@ func (h *hold) look(ctx context.Context) {
 // extended meanwhile.
 func (h *hold) spend(ctx context.Context, d time.Duration) {
 	if h.terms.TTL == 0 || h.r.IntN(2) == 0 {
-		pause(ctx, d)
+		backoff.Sleep(ctx, d)
 		return
 	}
 	step := between(h.r, h.terms.TTL/8, h.terms.TTL)
 	for ; d > 0 && ctx.Err() == nil; d -= step {
-		pause(ctx, min(d, step))
+		backoff.Sleep(ctx, min(d, step))
 		_ = h.lock.Extend(ctx) // if it fails the lock is lost soon, which is recorded
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/faults/internal/database"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // process is one process, or what takes its place in this one.
@@ -112,7 +113,7 @@ func (p *process) session(ctx context.Context, nth int, r *rand.Rand) error {
 		if !errors.Is(err, leasehold.ErrUnavailable) && ctx.Err() == nil {
 			return err // nothing under test should cause it
 		}
-		pause(ctx, 50*time.Millisecond) // the server may be down
+		backoff.Sleep(ctx, 50*time.Millisecond) // the server may be down
 		return nil
 	}
 	length := between(r, 2*time.Second, 12*time.Second)
@@ -138,14 +139,4 @@ func (p *process) session(ctx context.Context, nth int, r *rand.Rand) error {
 // between returns a random duration.
 func between(r *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(r.Int64N(int64(to-from)))
-}
-
-// pause sleeps until d has passed or ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // worker is one goroutine that takes locks, works under them and lets them go.
@@ -27,7 +28,7 @@ func (w *worker) run(ctx context.Context) {
 		default:
 			w.cycle(ctx)
 		}
-		pause(ctx, between(w.r, 0, 5*time.Millisecond))
+		backoff.Sleep(ctx, between(w.r, 0, 5*time.Millisecond))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/fleet"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // stop stops a process, mostly for longer than its lease is trusted.
@@ -23,7 +24,7 @@ func (n *nemesis) stopWith(ctx context.Context, length time.Duration, stop func(
 		if err := stop(t); err != nil {
 			return err
 		}
-		n.wait(ctx, length)
+		backoff.Sleep(ctx, length)
 		return t.Continue()
 	})
 }
@@ -35,7 +36,7 @@ func (n *nemesis) kill(ctx context.Context) {
 		if err := t.Kill(); err != nil {
 			return err
 		}
-		n.wait(ctx, length)
+		backoff.Sleep(ctx, length)
 		return t.Replace()
 	})
 }

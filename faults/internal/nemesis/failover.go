@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // failover kills the primary for good and promotes a standby, mostly one that has
@@ -19,14 +20,14 @@ func (n *nemesis) failover(ctx context.Context) {
 	n.note(history.Fault, "failover")
 	if n.r.IntN(4) > 0 {
 		n.try(n.Cluster.Detach(whole))
-		n.wait(ctx, n.between(n.TTL/8, n.TTL))
+		backoff.Sleep(ctx, n.between(n.TTL/8, n.TTL))
 		if n.Cluster.Synchronous() {
 			n.try(n.Cluster.CancelWaits(whole, n.between(n.TTL/8, n.TTL/2)))
 		}
 	}
 	n.promote(whole)
 	if n.failure() == nil && n.Cluster.Standbys() > 0 && n.r.IntN(3) > 0 {
-		n.wait(ctx, n.between(n.TTL/2, 3*n.TTL)) // before grace has ended or after it
+		backoff.Sleep(ctx, n.between(n.TTL/2, 3*n.TTL)) // before grace has ended or after it
 		n.note(history.Fault, "failover to another standby")
 		n.promote(whole)
 	}
@@ -34,7 +35,7 @@ func (n *nemesis) failover(ctx context.Context) {
 		n.try(n.Cluster.Refill(whole))
 	}
 	n.note(history.Healed, "failover")
-	n.wait(ctx, n.between(n.TTL/2, 2*n.TTL))
+	backoff.Sleep(ctx, n.between(n.TTL/2, 2*n.TTL))
 }
 
 func (n *nemesis) promote(ctx context.Context) {

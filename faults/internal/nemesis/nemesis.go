@@ -13,6 +13,7 @@ import (
 	"github.com/leaseholdgo/leasehold/faults/internal/cluster"
 	"github.com/leaseholdgo/leasehold/faults/internal/fleet"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // Config says what is harmed.
@@ -94,7 +95,7 @@ func Run(ctx context.Context, cfg Config) error {
 
 // run lets faults of some kinds come, at instants when they may.
 func (n *nemesis) run(ctx context.Context, kinds []kind, now func() bool) {
-	for n.failure() == nil && n.wait(ctx, n.between(50*time.Millisecond, 300*time.Millisecond)) {
+	for n.failure() == nil && backoff.Sleep(ctx, n.between(50*time.Millisecond, 300*time.Millisecond)) && ctx.Err() == nil {
 		if k := n.pick(kinds); k.run != nil && now() {
 			k.run(n, ctx)
 		}
@@ -121,18 +122,6 @@ func (n *nemesis) pick(kinds []kind) kind {
 
 func (n *nemesis) between(from, to time.Duration) time.Duration {
 	return from + time.Duration(n.r.Int64N(int64(to-from)))
-}
-
-// wait sleeps; it reports false if ctx ended first.
-func (n *nemesis) wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // try notes that harm could not be done, which ends the run.

@@ -7,6 +7,7 @@ import (
 	"github.com/leaseholdgo/leasehold/faults/internal/fleet"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
 	"github.com/leaseholdgo/leasehold/faults/internal/proxy"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 // partition holds back what a process sends, or gets, or both, mostly for longer
@@ -23,7 +24,7 @@ func (n *nemesis) partition(ctx context.Context) {
 		for _, d := range ways {
 			link.Set(d, proxy.Quality{Held: true})
 		}
-		n.wait(ctx, length/2)
+		backoff.Sleep(ctx, length/2)
 		err := n.meanwhile(ctx, t, meanwhile, length/2)
 		if reset {
 			n.Cluster.Reset(place)
@@ -41,16 +42,16 @@ func (n *nemesis) meanwhile(ctx context.Context, t *fleet.Taken, what int, lengt
 		if err := t.Stop(); err != nil {
 			return err
 		}
-		n.wait(ctx, length)
+		backoff.Sleep(ctx, length)
 		return t.Continue()
 	case 1:
 		if err := t.Kill(); err != nil {
 			return err
 		}
-		n.wait(ctx, length)
+		backoff.Sleep(ctx, length)
 		return t.Replace()
 	default:
-		n.wait(ctx, length)
+		backoff.Sleep(ctx, length)
 		return nil
 	}
 }
@@ -72,7 +73,7 @@ func (n *nemesis) worsen(ctx context.Context, name string, length time.Duration,
 		link := n.Cluster.Link(place)
 		link.Set(proxy.Up, q)
 		link.Set(proxy.Down, q)
-		n.wait(ctx, length)
+		backoff.Sleep(ctx, length)
 		link.Heal()
 		t.Note(history.Healed, name)
 		return nil

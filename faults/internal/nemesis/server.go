@@ -6,6 +6,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold/faults/internal/cluster"
 	"github.com/leaseholdgo/leasehold/faults/internal/history"
+	"github.com/leaseholdgo/leasehold/internal/backoff"
 )
 
 func (n *nemesis) terminate(ctx context.Context) {
@@ -40,10 +41,10 @@ func (n *nemesis) outage(ctx context.Context, name string, down func() error, up
 	if n.r.IntN(4) == 0 {
 		length = n.between(n.TTL, n.TTL*5/4)
 	}
-	n.wait(ctx, length)
+	backoff.Sleep(ctx, length)
 	n.try(up(context.WithoutCancel(ctx)))
 	n.note(history.Healed, name)
-	n.wait(ctx, time.Second) // some work is to be done as well
+	backoff.Sleep(ctx, time.Second) // some work is to be done as well
 }
 
 // connections takes all connections that the server has left.
@@ -54,7 +55,7 @@ func (n *nemesis) connections(ctx context.Context) {
 	defer cancel()
 	n.try(n.Cluster.Crowd(limited))
 	n.note(history.Healed, name)
-	n.wait(ctx, time.Second)
+	backoff.Sleep(ctx, time.Second)
 }
 
 // snapshot holds a snapshot open in the background.
