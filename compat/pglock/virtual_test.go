@@ -1,0 +1,109 @@
+package pglock_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/leaseholdgo/leasehold/compat/pglock"
+)
+
+// instant is a network that takes no time.
+func instant(kind) (there, back time.Duration, err error) { return 0, 0, nil }
+
+// client returns a client with the default lease.
+func (r *route) client(t *testing.T, opts ...pglock.ClientOption) *pglock.Client {
+	t.Helper()
+	db := r.pool()
+	t.Cleanup(func() { db.Close() })
+	c, err := pglock.UnsafeNew(db, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func acquire(t *testing.T, c *pglock.Client, name string) *pglock.Lock {
+	t.Helper()
+	l, err := c.Acquire(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// A heartbeat is sent while the reply to an acquisition is on its way: the trust in the
+// lock then counts from the heartbeat, and so must the age of its row, which others go by.
+func TestAHeartbeatReachesARowThatIsBeingAcquired(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const lease, interval = pglock.DefaultLeaseDuration, pglock.DefaultLeaseDuration / 3
+		r := &route{server: newServer(), fate: instant}
+		c := r.client(t)
+		other := acquire(t, c, "other") // its lease is that of both
+		time.Sleep(interval - 3*time.Second)
+		r.fate = func(k kind) (there, back time.Duration, err error) {
+			if k == take {
+				back = 3500 * time.Millisecond
+			}
+			return 0, back, nil
+		}
+		start, before := time.Now(), r.statements(beat)
+		l := acquire(t, c, "a")
+		if took := time.Since(start); took != 3500*time.Millisecond || r.statements(take) != 2 || r.statements(beat) == before {
+			t.Errorf("no heartbeat was sent while the reply was on its way, for %v", took)
+		}
+		r.fate = func(kind) (there, back time.Duration, err error) { return -1, 0, nil }
+		<-l.Context().Done()
+		row, _ := r.row("a")
+		if age := time.Since(row.written); age >= lease {
+			t.Errorf("the lock was believed in until its row had not changed for %v: others may take it after %v", age, lease)
+		}
+		r.fate = instant
+		_, _ = l.Close(), other.Close() // both were lost
+		time.Sleep(time.Hour)           // what is left in the background ends
+	})
+}
+
+// An acquisition is given up while its statement is on its way, and it arrives nine minutes
+// later: nobody believes in what it leaves, which is removed.
+func TestWhatAGivenUpAcquisitionLeavesIsLookedForForTenMinutes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &route{server: newServer(), fate: instant}
+		c := r.client(t)
+		r.fate = func(k kind) (there, back time.Duration, err error) {
+			if k == take {
+				there = 9 * time.Minute
+			}
+			return there, 0, nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := c.AcquireContext(ctx, "a"); !errors.Is(err, pglock.ErrNotAcquired) {
+			t.Error(err)
+		}
+		r.fate = instant
+		time.Sleep(9*time.Minute - 2*time.Second)
+		synctest.Wait()
+		if _, there := r.row("a"); there || r.statements(take) != 0 {
+			t.Error("the statement arrived early")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if r.statements(take) != 1 {
+			t.Error("the statement has not arrived")
+		}
+		time.Sleep(59 * time.Second)
+		if _, there := r.row("a"); there {
+			t.Error("the row is there a minute later, held by nobody")
+		}
+		before := r.statements()
+		time.Sleep(time.Hour)
+		if after := r.statements(); after != before {
+			t.Errorf("it is still looked for: %d statements in an hour", after-before)
+		}
+	})
+}
