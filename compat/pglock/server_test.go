@@ -183,7 +183,8 @@ func numbers(array string) (values []int64) {
 type route struct {
 	*server
 	// fate says what happens to a statement: when it arrives, and when the reply does
-	// after that; an error comes in place of the reply. Negative: never.
+	// after that; an error comes in place of the reply, at once where the statement does
+	// not arrive. Negative: never.
 	fate func(k kind) (there, back time.Duration, err error)
 }
 
@@ -233,6 +234,8 @@ func (c *conn) QueryContext(ctx context.Context, statement string, args []sqldri
 				replies <- &answer{rows, width}
 			}
 		}()
+	} else if failure != nil {
+		replies <- nil
 	}
 	select {
 	case a := <-replies:

@@ -2,6 +2,7 @@ package pglock_test
 
 import (
 	"context"
+	sqldriver "database/sql/driver"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -28,9 +29,7 @@ func (r *route) client(t *testing.T, opts ...pglock.ClientOption) *pglock.Client
 func acquire(t *testing.T, c *pglock.Client, name string) *pglock.Lock {
 	t.Helper()
 	l, err := c.Acquire(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return l
 }
 
@@ -106,4 +105,40 @@ func TestWhatAGivenUpAcquisitionLeavesIsLookedForForTenMinutes(t *testing.T) {
 			t.Errorf("it is still looked for: %d statements in an hour", after-before)
 		}
 	})
+}
+
+// A server process ends when it has run the statement of an acquisition, and the driver
+// takes that for a connection that was broken before: lib/pq does. The statement must not
+// be run again as it is, which would find the row taken, by itself.
+func TestAnAcquisitionIsNotSentTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &route{server: newServer(), fate: instant}
+		c := r.client(t)
+		must(t, acquire(t, c, "other").Close())
+		r.fate = func(k kind) (there, back time.Duration, err error) {
+			if k == take {
+				r.fate = instant
+				return 0, 0, sqldriver.ErrBadConn
+			}
+			return 0, 0, nil
+		}
+		start := time.Now()
+		l := acquire(t, c, "a")
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the client took %v to find that it has the row", took)
+		}
+		must(t, l.Close())
+		if row, there := r.row("a"); there {
+			t.Errorf("a row is left: %v", row)
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
 }

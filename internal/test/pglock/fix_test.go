@@ -155,6 +155,36 @@ func TestFix_ALostReplyToAHeartbeat(t *testing.T) {
 	})
 }
 
+// TestFix_ALostReplyToAnAcquisition: the connection ends when the row is taken, and the client
+// finds that it has it.
+func TestFix_ALostReplyToAnAcquisition(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		p := db.through()
+		c := newClient(t, p.DB, defaults()...)
+		must(t, acquire(t, c, "a", pglock.KeepOnRelease()).Close())
+		db.slow("0.3")
+		start, got := time.Now(), acquiring(t, c, "a")
+		eventually(t, "the statement has locked the row", func() bool {
+			return db.QueryRow("SELECT FROM locks FOR UPDATE SKIP LOCKED").Scan() == sql.ErrNoRows
+		})
+		p.down.set(true)
+		eventually(t, "the row is taken", func() bool {
+			rvn, _ := db.rvn("a")
+			return rvn.Valid
+		})
+		p.reset()
+		p.down.set(false)
+		l := <-got
+		if took := time.Since(start); took > pglock.DefaultLeaseDuration*3/4 {
+			t.Errorf("the client took %v to find that it has the row", took)
+		}
+		must(t, l.Close())
+		if n := db.rows(); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
+	})
+}
+
 func TestFix_OneTransientError(t *testing.T) {
 	each(t, func(t *testing.T, db *database) {
 		l := acquire(t, db.client(pglock.WithHeartbeatFrequency(longLease/20)), "a")

@@ -43,7 +43,7 @@ func (t *Table) due(now time.Time) (names []string, next time.Time) {
 		if next.IsZero() || due.Before(next) {
 			next = due
 		}
-		if now.Add(due.Sub(r.foreign.look) / 2).After(due) {
+		if !now.Add(due.Sub(r.foreign.look) / 2).Before(due) {
 			names = append(names, name) // if any is due, so is this one: it is half-way there
 		}
 	}

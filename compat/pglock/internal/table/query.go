@@ -37,10 +37,14 @@ func query[T any](ctx context.Context, t *Table, statement string, scan func(*sq
 		rows []T
 		err  error
 	}
+	tries := mostTries
+	if statement == t.sql.take {
+		tries = 1 // drivers say so of statements that were run, too, and it would find the row taken by itself
+	}
 	done := make(chan result, 1)
 	go func() {
 		defer t.stuck.Add(-1)
-		rows, err := connected(ctx, t, func(conn *sql.Conn) ([]T, error) { return run(ctx, conn, statement, scan, args) })
+		rows, err := connected(ctx, t, tries, func(conn *sql.Conn) ([]T, error) { return run(ctx, conn, statement, scan, args) })
 		done <- result{rows, err}
 	}()
 	select {
@@ -56,7 +60,8 @@ func query[T any](ctx context.Context, t *Table, statement string, scan func(*sq
 
 // connected calls f with a connection of the pool, unless ctx ends first. Where connecting
 // takes longer than one call may, it goes on, and the next call finds the connection made.
-func connected[T any](ctx context.Context, t *Table, f func(*sql.Conn) (T, error)) (result T, err error) {
+// As many connections are tried as tries says.
+func connected[T any](ctx context.Context, t *Table, tries int, f func(*sql.Conn) (T, error)) (result T, err error) {
 	dial, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.patience())
 	defer cancel()
 	for range tries {
@@ -75,9 +80,9 @@ func connected[T any](ctx context.Context, t *Table, f func(*sql.Conn) (T, error
 	return result, err
 }
 
-// tries is how many connections are tried that turn out to be broken before anything is
-// sent.
-const tries = 3
+// mostTries is how many connections are tried that the driver finds broken, before
+// anything is sent as it says.
+const mostTries = 3
 
 // patience bounds what nobody else does.
 func (t *Table) patience() time.Duration { return max(t.cfg.Lease, leastPatience) }
