@@ -99,6 +99,7 @@ func TestWhatAGivenUpAcquisitionLeavesIsLookedForForTenMinutes(t *testing.T) {
 		if _, there := r.row("a"); there {
 			t.Error("the row is there a minute later, held by nobody")
 		}
+		time.Sleep(2 * time.Minute)
 		before := r.statements()
 		time.Sleep(time.Hour)
 		if after := r.statements(); after != before {
