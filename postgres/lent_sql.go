@@ -15,6 +15,7 @@ import (
 
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/clock"
+	"github.com/leaseholdgo/leasehold/internal/reply"
 )
 
 // sqlWire is a connection of database/sql, with any driver that sends a text without
@@ -57,25 +58,18 @@ func (w *sqlWire) exchange(ctx context.Context, text string) ([]*result, error) 
 		w.discard()
 		return nil, ctxError(ctx)
 	}
-	type answer struct {
-		results []*result
-		err     error
-	}
-	done := make(chan answer, 1)
-	w.calls.Go(func() {
-		results, err := w.send(context.WithoutCancel(ctx), text)
-		done <- answer{results, err}
-	})
-	select {
-	case a := <-done:
-		if a.err != nil && !refused(a.err) {
-			w.discard()
-		}
-		return a.results, a.err
-	case <-ctx.Done():
+	w.calls.Add(1)
+	results, err := reply.Await(ctx, func() ([]*result, error) {
+		defer w.calls.Done()
+		return w.send(context.WithoutCancel(ctx), text)
+	}, nil)
+	if err != nil && !refused(err) {
 		w.discard()
-		return nil, ctxError(ctx)
 	}
+	if errors.Is(err, reply.ErrNone) {
+		err = ctxError(ctx)
+	}
+	return results, err
 }
 
 // send sends the text and reads all results.

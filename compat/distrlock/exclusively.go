@@ -11,6 +11,7 @@ import (
 	"github.com/leaseholdgo/leasehold/internal/backoff"
 	"github.com/leaseholdgo/leasehold/internal/clock"
 	"github.com/leaseholdgo/leasehold/internal/keepalive"
+	"github.com/leaseholdgo/leasehold/internal/reply"
 )
 
 // DoExclusively makes the row of key in the default table and then does what the method of
@@ -166,7 +167,7 @@ func (h *hold) release(ctx context.Context) {
 		if err == nil || errors.Is(err, ErrLockAlreadyReleased) {
 			return
 		}
-		if ctx.Err() != nil || answered(err) || !backoff.Sleep(ctx, pause) {
+		if ctx.Err() != nil || reply.Refused(err) || !backoff.Sleep(ctx, pause) {
 			h.cfg.log.Errorf("distrlock: the lock %q could not be released, and will be free when its lease is over: %v", h.lock.Key, err)
 			return
 		}

@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/internal/clock"
+	"github.com/leaseholdgo/leasehold/internal/reply"
 )
 
 // DBLock is the lock of one key, made by NewLock: a value, whose copies are independent. It is not safe
@@ -91,20 +93,23 @@ func (l *DBLock) take(ctx context.Context, executor SQLExecutor, c call, ttl tim
 	if !ok {
 		return exec(ctx, executor, l.do.acquire, c)
 	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	n, err := bound(ctx, db, func() reply {
+	n, err := reply.Await(ctx, func() (int64, error) {
 		defer cancel()
 		return send(run, db, l.do.acquire, c)
-	}, func(r reply) {
-		if r.n > 0 || r.err != nil {
+	}, func(n int64, err error) {
+		if n > 0 || err != nil {
 			clearAway(db, l.do, c, ttl)
 		}
 	})
 	switch {
 	case err == nil:
-	case err == ctx.Err():
+	case errors.Is(err, reply.ErrNone):
 		time.AfterFunc(ttl, cancel) // a reply by then, or none
-	case held || !answered(err):
+	case held || !reply.Refused(err):
 		go clearAway(db, l.do, c, ttl)
 	}
 	return n, err

@@ -1,13 +1,8 @@
 package distrlock
 
 import (
-	"context"
-	"database/sql"
-	"errors"
-	"fmt"
 	"regexp"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -25,41 +20,6 @@ func TestTokensAreMarkedUUIDs(t *testing.T) {
 	}
 }
 
-// stuck is a database whose calls return when it is told to, whatever their contexts do.
-type stuck struct {
-	rows    int64
-	release chan struct{}
-}
-
-func (s *stuck) ExecContext(context.Context, string, ...any) (sql.Result, error) {
-	<-s.release
-	return s, nil
-}
-
-func (s *stuck) LastInsertId() (int64, error) { return 0, errors.ErrUnsupported }
-func (s *stuck) RowsAffected() (int64, error) { return s.rows, nil }
-
-// A call on a pool returns with its context; its reply is not lost.
-func TestACallReturnsWithItsContext(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		s := &stuck{rows: 1, release: make(chan struct{})}
-		late := make(chan reply, 1)
-		start := time.Now()
-		n, err := bound(ctx, new(sql.DB), func() reply { return send(ctx, s, postgresStatements("t").release, call{}) },
-			func(r reply) { late <- r })
-		if n != 0 || err != context.DeadlineExceeded || time.Since(start) != time.Second {
-			t.Errorf("%d, %v after %v", n, err, time.Since(start))
-		}
-		close(s.release)
-		if r := <-late; r.n != 1 || r.err != nil {
-			t.Errorf("the late reply: %+v", r)
-		}
-	})
-}
-
 func TestALeaseIsNeverShorterThanAsked(t *testing.T) {
 	t.Parallel()
 	for _, do := range []*statements{postgresStatements("t"), mysqlStatements("t")} {
@@ -69,23 +29,6 @@ func TestALeaseIsNeverShorterThanAsked(t *testing.T) {
 			if rest := ttl - time.Duration(c.ttl-1)*time.Duration(do.unit); err != nil || rest <= 0 || rest > time.Duration(do.unit) {
 				t.Errorf("a TTL of %d ns is %d units of %d ns: %v", ttl, c.ttl, do.unit, err)
 			}
-		}
-	}
-}
-
-type coded struct{ error }
-
-func (coded) SQLState() string { return "40001" }
-
-func TestAnswersOfTheServerAreKnown(t *testing.T) {
-	t.Parallel()
-	for err, want := range map[error]bool{
-		fmt.Errorf("wrapped: %w", coded{errors.New("x")}): true,
-		errors.New("connection reset"):                    false,
-		context.DeadlineExceeded:                          false,
-	} {
-		if answered(err) != want {
-			t.Errorf("%v: %v", err, !want)
 		}
 	}
 }

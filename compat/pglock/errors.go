@@ -8,7 +8,7 @@ import (
 	"io"
 	"net"
 
-	"github.com/leaseholdgo/leasehold/compat/pglock/internal/table"
+	"github.com/leaseholdgo/leasehold/internal/reply"
 )
 
 var (
@@ -70,7 +70,7 @@ func typed(what string, err error) error {
 		return nil
 	}
 	err = fmt.Errorf("pglock: %s: %w", what, err)
-	state := table.State(err)
+	state := reply.State(err)
 	var network net.Error
 	switch {
 	case state == "40001":

@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/internal/reply"
 )
 
 // backend is the server process of a connection.
@@ -39,7 +41,7 @@ func identify(ctx context.Context, db *sql.DB, conn *sql.Conn) (at backend, err 
 		}
 	}
 	// 26000 and 42P05: a statement that was prepared is not there, or is there already.
-	if state := stateOf(err); err == nil || state == "26000" || state == "42P05" {
+	if state := reply.State(err); err == nil || state == "26000" || state == "42P05" {
 		return at, ErrPooler
 	}
 	return at, fmt.Errorf("pglock: looking at the connection: %w", err)
@@ -70,7 +72,7 @@ func inTransaction(ctx context.Context, db *sql.DB, ask func() (bool, error)) (s
 	defer cancel() // rolls back
 	tx, err := begin(life, cancel, db)
 	switch {
-	case stateOf(err) == codeProtocol: // a pooler that knows no transactions
+	case reply.State(err) == codeProtocol: // a pooler that knows no transactions
 		return seen{moved: true}, nil
 	case err != nil: // no room in the pool, or at the server
 		s.moved, err = ask()

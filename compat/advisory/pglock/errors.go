@@ -3,6 +3,8 @@ package pglock
 import (
 	"errors"
 	"strings"
+
+	"github.com/leaseholdgo/leasehold/internal/reply"
 )
 
 // What the errors of this package match, in addition to those of the driver and the context.
@@ -30,18 +32,9 @@ var errDoubt = errors.New("it is not known whether the session has the lock")
 // for too long, and whatever concerns the connection.
 var fatal = []string{"57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04", "08"}
 
-// stateOf returns the SQLSTATE of a server's answer, or nothing.
-func stateOf(err error) string {
-	var coded interface{ SQLState() string }
-	if errors.As(err, &coded) {
-		return coded.SQLState()
-	}
-	return ""
-}
-
 // ended reports whether an error means that the connection has ended, or may have.
 func ended(err error) bool {
-	state := stateOf(err)
+	state := reply.State(err)
 	for _, code := range fatal {
 		if strings.HasPrefix(state, code) {
 			return true

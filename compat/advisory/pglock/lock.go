@@ -3,8 +3,11 @@ package pglock
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/leaseholdgo/leasehold/internal/reply"
 )
 
 // Lock is one advisory lock, and the connection that holds it. It is safe for concurrent use; all
@@ -49,36 +52,32 @@ func New(ctx context.Context, id int64, db *sql.DB) (*Lock, error) {
 		turn: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 		held: map[mode]int{},
 	}
-	connected := make(chan error, 1)
-	go func() { connected <- l.connect(ctx) }()
-	select {
-	case err := <-connected:
-		if err != nil {
-			return nil, err
+	conn, err := reply.Await(ctx, func() (*sql.Conn, error) { return l.connect(ctx) }, func(conn *sql.Conn, err error) {
+		if err == nil {
+			discard(conn)
 		}
-	case <-ctx.Done(): // the driver may never return
-		go func() {
-			if <-connected == nil {
-				discard(l.conn)
-			}
-		}()
-		return nil, fmt.Errorf("pglock: connecting: %w", ctx.Err())
+	})
+	switch {
+	case errors.Is(err, reply.ErrNone):
+		return nil, fmt.Errorf("pglock: connecting: %w", err)
+	case err != nil:
+		return nil, err
 	}
+	l.conn = conn
 	l.life, l.kill = context.WithCancel(context.Background())
 	return l, nil
 }
 
-func (l *Lock) connect(ctx context.Context) error {
+func (l *Lock) connect(ctx context.Context) (*sql.Conn, error) {
 	conn, err := l.db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("pglock: connecting: %w", err)
+		return nil, fmt.Errorf("pglock: connecting: %w", err)
 	}
 	if l.at, err = identify(ctx, l.db, conn); err != nil {
 		discard(conn)
-		return err
+		return nil, err
 	}
-	l.conn = conn
-	return nil
+	return conn, nil
 }
 
 // Lock waits until the lock is held exclusively by this Lock's session, once more than before. Who

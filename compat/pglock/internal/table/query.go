@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
+	"github.com/leaseholdgo/leasehold/internal/reply"
 )
 
 // lanes is how many statements of a client may be in progress at once, renewals not
@@ -33,29 +34,18 @@ func query[T any](ctx context.Context, t *Table, statement string, scan func(*sq
 		t.stuck.Add(-1)
 		return nil, errStuck
 	}
-	type result struct {
-		rows []T
-		err  error
-	}
 	tries := mostTries
 	if statement == t.sql.take {
 		tries = 1 // drivers say so of statements that were run, too, and it would find the row taken by itself
 	}
-	done := make(chan result, 1)
-	go func() {
+	rows, err := reply.Await(ctx, func() ([]T, error) {
 		defer t.stuck.Add(-1)
-		rows, err := connected(ctx, t, tries, func(conn *sql.Conn) ([]T, error) { return run(ctx, conn, statement, scan, args) })
-		done <- result{rows, err}
-	}()
-	select {
-	case r := <-done:
-		if r.err != nil && r.err.Error() == closedPool {
-			t.poolClosed.Store(true)
-		}
-		return r.rows, classify(r.err)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("the database did not answer: %w", ctx.Err())
+		return connected(ctx, t, tries, func(conn *sql.Conn) ([]T, error) { return run(ctx, conn, statement, scan, args) })
+	}, nil)
+	if err != nil && err.Error() == closedPool {
+		t.poolClosed.Store(true)
 	}
+	return rows, classify(err)
 }
 
 // connected calls f with a connection of the pool, unless ctx ends first. Where connecting
@@ -121,22 +111,6 @@ func (t *Table) enterLane(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// State returns the SQLSTATE of an error of the server, or "".
-func State(err error) string {
-	var e interface{ SQLState() string }
-	if errors.As(err, &e) {
-		return e.SQLState()
-	}
-	return ""
-}
-
-// refused reports whether the server has answered that the statement failed, and so did
-// nothing. One that shuts down may say so of a statement that was committed.
-func refused(err error) bool {
-	state := State(err)
-	return len(state) == 5 && state[:2] != "08" && state[:3] != "57P"
-}
-
 // closedPool is what database/sql says of a pool that its owner has closed. It has no
 // other name.
 const closedPool = "sql: database is closed"
@@ -147,7 +121,7 @@ func classify(err error) error {
 	if err != nil && err.Error() == closedPool {
 		return driver.Permanent(err)
 	}
-	state := State(err)
+	state := reply.State(err)
 	if len(state) != 5 {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/clock"
 	"github.com/leaseholdgo/leasehold/internal/machine"
+	"github.com/leaseholdgo/leasehold/internal/reply"
 )
 
 var errNoStamp = errors.New("the sequence gave no number")
@@ -105,7 +106,7 @@ func (t *Table) take(ctx context.Context, r *row, id driver.ID) error {
 
 	replies, err := query(ctx, t, t.sql.take, scanFound, name, stamp, bytes(wish.Data), t.cfg.Owner, wish.Replace, numbers(expected))
 	if err != nil {
-		if refused(err) {
+		if reply.Refused(err) {
 			t.withdraw(r, stamp)
 		}
 		return t.failed(r, err)
