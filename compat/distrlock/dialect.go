@@ -23,6 +23,7 @@ type call struct {
 	key   string
 	token string
 	ttl   int64 // in units of the dialect
+	drawn bool  // the token was drawn for one acquisition: nobody else has it
 }
 
 // statements are what a dialect says to one table. Each returns the number of rows changed: 1, or 0
@@ -36,10 +37,9 @@ type statements struct {
 
 	create, drop string
 
-	unit      int64 // nanoseconds
-	keyBytes  bool  // keys that differ may be one to the table
-	maxToken  int   // bytes
-	fromStart bool  // a lease counts from the start of its statement, not from when its row was locked
+	unit     int64 // nanoseconds
+	keyBytes bool  // keys that differ may be one to the table
+	maxToken int   // bytes
 }
 
 func newStatements[D ~string](dialect D, table string) (*statements, error) {

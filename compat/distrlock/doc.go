@@ -47,7 +47,7 @@
 //
 // NewLock, Acquire, Extend and Release are one statement each; an Acquire that fails asks once
 // more, for the reason. On a *sql.DB each returns when its context ends, also where
-// the driver does not; an Acquire that is given up is cleared away in the background, which
+// the driver does not; an Acquire that is given up, under a token that it has drawn, is cleared away in the background, which
 // takes a connection until the server has answered, for at most two TTLs. Elsewhere (*sql.Tx, *sql.Conn, or an executor of your own) the
 // driver gets the context. A transaction that is given up rolls back. On a *sql.Conn
 // an Acquire that is given up while it waits for a locked row may still take the lock, for its TTL.

@@ -48,7 +48,7 @@ func (l *DBLock) DoExclusively(ctx context.Context, db *sql.DB, fn func(ctx cont
 	if err != nil {
 		return err
 	}
-	sent, err := l.acquire(ctx, db, newToken(), cfg.ttl)
+	sent, err := l.acquire(ctx, db, newToken(), true, cfg.ttl)
 	if err != nil {
 		return err
 	}

@@ -35,22 +35,26 @@ func (l *DBLock) Token() string { return l.token }
 // Any other error: it is not held, and on a *sql.DB nothing is left of the attempt, or soon not. l is unchanged
 // then. One statement, and another one on failure.
 func (l *DBLock) Acquire(ctx context.Context, executor SQLExecutor, ttl time.Duration) error {
-	return l.AcquireWithStaticToken(ctx, executor, newToken(), ttl)
-}
-
-// AcquireWithStaticToken is Acquire under a token of the caller's, on PostgreSQL a UUID, on MySQL 1 to 36 bytes. Whoever has
-// the token holds the lock already: acquiring again succeeds, and sets the lease's end anew.
-func (l *DBLock) AcquireWithStaticToken(ctx context.Context, executor SQLExecutor, token string, ttl time.Duration) error {
-	_, err := l.acquire(ctx, executor, token, ttl)
+	_, err := l.acquire(ctx, executor, newToken(), true, ttl)
 	return err
 }
 
-// acquire returns an instant before the statement was sent that the lease counts from.
-func (l *DBLock) acquire(ctx context.Context, executor SQLExecutor, token string, ttl time.Duration) (sent time.Time, err error) {
+// AcquireWithStaticToken is Acquire under a token of the caller's, on PostgreSQL a UUID, on MySQL 1 to 36 bytes. Whoever has
+// the token holds the lock already: acquiring again succeeds, and sets the lease's end anew. So an attempt that
+// failed, but for those two errors, is not undone, which might end the hold of somebody else who has the token: it may have taken
+// the lock for ttl, or may yet.
+func (l *DBLock) AcquireWithStaticToken(ctx context.Context, executor SQLExecutor, token string, ttl time.Duration) error {
+	_, err := l.acquire(ctx, executor, token, false, ttl)
+	return err
+}
+
+// acquire returns an instant before the statement was sent that the lease counts from. drawn: nobody else has the token.
+func (l *DBLock) acquire(ctx context.Context, executor SQLExecutor, token string, drawn bool, ttl time.Duration) (sent time.Time, err error) {
 	c, err := l.call(token, ttl)
 	if err != nil {
 		return sent, err
 	}
+	c.drawn = drawn
 	for again := range 2 {
 		sent = clock.Now()
 		n, err := l.take(ctx, executor, c, ttl, again > 0)
@@ -60,8 +64,8 @@ func (l *DBLock) acquire(ctx context.Context, executor SQLExecutor, token string
 		case n == 0:
 			return sent, l.refusal(ctx, executor, c)
 		}
-		if !l.do.fromStart || clock.Since(sent) < ttl/2 {
-			break // else much of the lease went by while others had the row locked: anew
+		if clock.Since(sent) < ttl/2 {
+			break // else much of the trust, if not of the lease, went by while others had the row locked: anew
 		}
 	}
 	l.token, l.TTL = token, ttl
@@ -82,18 +86,18 @@ func (l *DBLock) call(token string, ttl time.Duration) (call, error) {
 	if int64(ttl)%l.do.unit != 0 {
 		units++
 	}
-	return call{l.Key, token, units}, nil
+	return call{key: l.Key, token: token, ttl: units}, nil
 }
 
-// take runs the statement that acquires; held tells that it may be held already. On a *sql.DB the end of ctx
-// does not cancel it: that might leave it waiting for the row on the server, to take the lock for nobody
+// take runs the statement that acquires; held tells that it may be held already. On a *sql.DB, and with a token that nobody
+// else has, the end of ctx does not cancel it: that might leave it waiting for the row on the server, to take the lock for nobody
 // later. So its reply is waited for, and what it took is given back.
 func (l *DBLock) take(ctx context.Context, executor SQLExecutor, c call, ttl time.Duration, held bool) (int64, error) {
 	db, ok := executor.(*sql.DB)
-	if !ok {
+	if !ok || !c.drawn {
 		return exec(ctx, executor, l.do.acquire, c)
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil && !held {
 		return 0, err
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))

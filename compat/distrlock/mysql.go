@@ -59,11 +59,10 @@ func mysqlStatements(table string) *statements {
 		release: statement{in(mysqlRelease), func(c call) []any { return []any{c.key, c.key, c.token} }},
 		exists: statement{in(mysqlExists),
 			func(c call) []any { return []any{c.key, c.key} }},
-		create:    in(mysqlCreate),
-		drop:      in(`DROP TABLE IF EXISTS {table}`),
-		unit:      int64(100 * time.Microsecond),
-		keyBytes:  true,
-		maxToken:  36,
-		fromStart: true,
+		create:   in(mysqlCreate),
+		drop:     in(`DROP TABLE IF EXISTS {table}`),
+		unit:     int64(100 * time.Microsecond),
+		keyBytes: true,
+		maxToken: 36,
 	}
 }

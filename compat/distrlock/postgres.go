@@ -17,6 +17,9 @@ const ownTokens = "1ea5e401-"
 // over: the lease is over. What is told is exact. Else both readings that an old client may
 // mean must be past: in the hour that repeats they differ, and the later one counts.
 //
+// durable: true, and the commit waits for the disk, whatever the settings. What a crash of the server undoes
+// would have two holders.
+//
 // later: when a lease ends that begins now, in the session's zone, rounded up to 100 ms to make room
 // for what is told. It is the later one of the two readings as well.
 const (
@@ -28,6 +31,8 @@ const (
 	THEN (expire_at - (extract(microseconds FROM expire_at)::bigint % 100000 / 100 - 500) * interval '15 minutes')
 		AT TIME ZONE 'UTC' < clock_timestamp()
 	ELSE expire_at::timestamptz < clock_timestamp() AND expire_at < clock_timestamp()::timestamp END)`
+
+	durableSQL = `CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END IS NOT NULL`
 
 	// The lateral join takes the time after the row is locked: it names the row.
 	laterSQL = `CROSS JOIN LATERAL (SELECT clock_timestamp() AS at WHERE own.lock_key IS NOT NULL) AS now
@@ -47,14 +52,14 @@ const (
 	postgresAcquire = `UPDATE {table} AS l SET token = $2::uuid, expire_at = later.at
 FROM (SELECT lock_key FROM {table} WHERE lock_key = $1 AND (token = $2::uuid OR ` + overSQL + `) FOR UPDATE) AS own
 ` + laterSQL + `
-WHERE l.lock_key = own.lock_key`
+WHERE l.lock_key = own.lock_key AND ` + durableSQL
 
 	postgresExtend = `UPDATE {table} AS l SET expire_at = later.at
 FROM (SELECT lock_key FROM {table} WHERE lock_key = $1 AND token = $2::uuid AND NOT ` + overSQL + ` FOR UPDATE) AS own
 ` + laterSQL + `
-WHERE l.lock_key = own.lock_key`
+WHERE l.lock_key = own.lock_key AND ` + durableSQL
 
-	postgresRelease = `UPDATE {table} SET expire_at = NULL WHERE lock_key = $1 AND token = $2::uuid AND NOT ` + overSQL
+	postgresRelease = `UPDATE {table} SET expire_at = NULL WHERE lock_key = $1 AND token = $2::uuid AND NOT ` + overSQL + ` AND ` + durableSQL
 
 	postgresCreate = `CREATE TABLE IF NOT EXISTS {table} (
 	lock_key varchar(40) PRIMARY KEY,

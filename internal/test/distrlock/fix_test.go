@@ -57,6 +57,27 @@ func TestFix_ALeaseCountsFromTheEndOfTheWait(t *testing.T) {
 	})
 }
 
+// So does the trust of DoExclusively.
+func TestFix_TrustCountsFromTheEndOfTheWait(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		other, l := p.lock("k"), p.lock("k") // on MySQL, NewLock waits for the row too
+		block, err := p.db.BeginTx(t.Context(), nil)
+		must(t, err)
+		must(t, other.Acquire(t.Context(), block, time.Minute))
+		done := make(chan error, 1)
+		go func() {
+			done <- l.DoExclusively(t.Context(), p.db, func(ctx context.Context) error {
+				time.Sleep(500 * time.Millisecond)
+				return context.Cause(ctx)
+			}, distrlock.WithLockTTL(3*time.Second))
+		}()
+		time.Sleep(3200 * time.Millisecond)
+		must(t, block.Rollback())
+		must(t, <-done)
+	})
+}
+
 // The caller gives up while the server waits for the row. When the row is free, the lock is.
 func TestHazard09_DistrlockCancelledAcquireLeavesNothing(t *testing.T) {
 	on(t, func(t *testing.T, d distrlock.Dialect) {
@@ -90,6 +111,57 @@ func TestHazard09_DistrlockCancelledAcquireLeavesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Somebody holds the lock under a token of its own, and somebody else with that token gives up an Acquire. The
+// hold stays, whatever becomes of that.
+func TestHazard14_DistrlockGivenUpAcquireLeavesTheTokensHold(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		const token = "0b2a9f0e-8a49-4f4b-9d9b-2f3a53c0b6a1"
+		holder, other := p.lock("k"), p.lock("k")
+		must(t, holder.AcquireWithStaticToken(t.Context(), p.db, token, time.Minute))
+		block, err := p.db.BeginTx(t.Context(), nil)
+		must(t, err)
+		_, err = block.ExecContext(t.Context(), "UPDATE distributed_locks SET lock_key = 'k' WHERE lock_key = 'k'")
+		must(t, err)
+		if isMySQL(d) {
+			_, err = block.ExecContext(t.Context(), "SELECT * FROM distributed_locks FOR UPDATE")
+			must(t, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := other.AcquireWithStaticToken(ctx, p.db, token, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Acquire: %v", err)
+		}
+		must(t, block.Rollback())
+		for start := time.Now(); time.Since(start) < 500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+			if p.free("k") {
+				t.Fatal("the lock is free, and its holder was not told")
+			}
+		}
+		must(t, holder.Extend(t.Context(), p.db))
+	})
+}
+
+// Where commits are not durable by default: a crash of the server that undoes an acquisition or an extension
+// makes two holders.
+func TestHazard44_DistrlockWritesAreDurable(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		run(t, p.db, "CREATE TABLE settings (value text)")
+		run(t, p.db, `CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+			$$ BEGIN INSERT INTO settings VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$`)
+		run(t, p.db, `CREATE TRIGGER note AFTER UPDATE ON distributed_locks FOR EACH ROW EXECUTE FUNCTION note()`)
+		db := p.openWith("synchronous_commit=off")
+		l := p.lock("k")
+		must(t, l.Acquire(t.Context(), db, time.Minute))
+		must(t, l.Extend(t.Context(), db))
+		must(t, l.Release(t.Context(), db))
+		if n := value[int](t, p.db, "SELECT count(*) FROM settings WHERE value = 'on'"); n != 3 {
+			t.Errorf("%d of 3 writes were durable", n)
+		}
+	}, distrlock.DialectPostgres, distrlock.DialectPgx)
 }
 
 // A transaction that gives up while it waits for the row takes nothing.
