@@ -67,7 +67,7 @@ func (c *Client) acquire(ctx context.Context, name string, o *lockOptions) (*lea
 	switch {
 	case err == nil:
 		return lock, nil
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return nil, notAcquired(err)
 	case errors.Is(err, leasehold.ErrHeld):
 		return nil, ErrNotAcquired

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/leaseholdgo/leasehold"
+	"github.com/leaseholdgo/leasehold/compat/pglock/internal/table"
 )
 
 // SendHeartbeat sends a heartbeat for the lock now. Where heartbeats are turned off, it is
@@ -20,12 +21,12 @@ func (c *Client) SendHeartbeat(ctx context.Context, l *Lock) error {
 		return ErrLockAlreadyReleased
 	}
 	var err error
-	if c.cfg.heartbeat > 0 {
-		err = c.table.Beat(ctx, l.lock.Hold().Attempt)
+	if l.client.cfg.heartbeat > 0 {
+		err = l.client.table.Beat(ctx, l.lock.Hold().Attempt)
 	} else {
 		err = l.lock.Extend(ctx)
 	}
-	if l.IsReleased() || errors.Is(err, leasehold.ErrLost) {
+	if l.IsReleased() || errors.Is(err, leasehold.ErrLost) || errors.Is(err, table.ErrLost) {
 		return ErrLockAlreadyReleased
 	}
 	return typed("heartbeat", err)

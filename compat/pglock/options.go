@@ -36,10 +36,16 @@ type LevelLogger interface {
 // WithLogger logs to l what fails, what is lost and what was taken over.
 //
 // Deprecated: use WithLevelLogger.
-func WithLogger(l Logger) ClientOption { return func(c *config) { c.log = &plainLogger{l} } }
+func WithLogger(l Logger) ClientOption {
+	if l == nil {
+		return WithLevelLogger(nil)
+	}
+	return WithLevelLogger(&plainLogger{l})
+}
 
 // WithLevelLogger logs to l: losses and failing heartbeats as errors, the rest as debug
-// messages. Names of locks and owners are logged, data and statements are not.
+// messages. Names of locks and owners are logged, data and statements are not. Nil: nothing
+// is logged, as by default.
 func WithLevelLogger(l LevelLogger) ClientOption { return func(c *config) { c.log = l } }
 
 // WithLeaseDuration sets how long a lock stays taken when its holder has died. At

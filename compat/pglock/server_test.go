@@ -138,6 +138,13 @@ func (s *server) change(names, rvns string, f func(*record)) (changed []string) 
 	return changed
 }
 
+// delete deletes the row of a name.
+func (s *server) delete(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rows, name)
+}
+
 // row returns a copy of the row, and whether there is one.
 func (s *server) row(name string) (record, bool) {
 	s.mu.Lock()

@@ -137,6 +137,32 @@ func TestAnAcquisitionIsNotSentTwice(t *testing.T) {
 	})
 }
 
+// Somebody deletes the row, and a heartbeat finds that, whichever client is asked to send it.
+func TestALossThatAHeartbeatFindsIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &route{server: newServer(), fate: instant}
+		c, other := r.client(t), r.client(t)
+		l, kept := acquire(t, c, "a"), acquire(t, c, "b")
+		must(t, other.SendHeartbeat(t.Context(), l))
+		time.Sleep(pglock.DefaultLeaseDuration / 2)
+		r.delete("a")
+		if err := other.SendHeartbeat(t.Context(), l); err != pglock.ErrLockAlreadyReleased {
+			t.Errorf("a heartbeat for a lock that was lost: %v", err)
+		}
+		synctest.Wait()
+		if !l.IsReleased() || l.Context().Err() == nil {
+			t.Error("the holder was not told")
+		}
+		if kept.IsReleased() {
+			t.Error("it cost another lock")
+		}
+		_ = l.Close()
+		must(t, kept.Close())
+		time.Sleep(time.Hour)
+	})
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

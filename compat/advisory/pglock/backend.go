@@ -28,7 +28,7 @@ const (
 		WHERE pid = pg_catalog.pg_backend_pid()`
 	pidSQL    = `SELECT pg_catalog.pg_backend_pid()`
 	cancelSQL = `SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity
-		WHERE pid = %d AND extract(epoch FROM backend_start)::text = '%s'`
+		WHERE pid = $1 AND extract(epoch FROM backend_start)::text = $2`
 )
 
 // identify finds out which process serves conn, and refuses a pooler.
@@ -112,7 +112,7 @@ func moved(ctx context.Context, conn *sql.Conn, pid int64, times int) (bool, err
 func (b backend) cancel(ctx context.Context, db *sql.DB) {
 	ctx, done := context.WithTimeout(ctx, cancelTimeout)
 	defer done()
-	_, _ = db.ExecContext(ctx, fmt.Sprintf(cancelSQL, b.pid, b.start))
+	_, _ = db.ExecContext(ctx, cancelSQL, b.pid, b.start)
 }
 
 // discard gives the connection back as one that must not be used again: its pool closes it.

@@ -16,8 +16,8 @@ var errLocked = errors.New("somebody keeps the lock's row locked")
 // errYoung: the row came to be while others were renewed. The next renewal finds it.
 var errYoung = errors.New("a lock was acquired during the renewal")
 
-// errLost: the row of the lock bears the RVN of somebody else.
-var errLost = errors.New("the lock's row was taken over or deleted")
+// ErrLost: the row of the lock is gone, or bears the RVN of somebody else.
+var ErrLost = errors.New("the lock's row was taken over or deleted")
 
 // Beat gives the row of the attempt a new RVN now. ErrLost: it was lost before.
 func (t *Table) Beat(ctx context.Context, a driver.Attempt) error {
@@ -27,7 +27,7 @@ func (t *Table) Beat(ctx context.Context, a driver.Attempt) error {
 		return err
 	}
 	if _, _, ok := t.Held(a); !ok {
-		return errLost
+		return ErrLost
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (t *Table) settle(b renewing, names map[string]bool) (missing []string) {
 		switch {
 		case i < 0 || r.leaving: // it was given up meanwhile
 		case names[r.lock.Name]:
-			if r.pending {
+			if r.pending && i > 1 { // one of them was written, but which?
 				t.haunt(r.row, r.stamps[:i])
 			}
 			r.stamps, r.rvn, r.sent = slices.Clone(r.stamps[i:]), b.stamp, b.sent
@@ -172,10 +172,11 @@ func (t *Table) judge(ctx context.Context, b renewing, missing []string) error {
 	return err
 }
 
-// lose notes that the row is the client's no more. The lease's next renewal tells.
+// lose notes that the row is the client's no more. Listen tells, and the lease's next renewal.
 func (t *Table) lose(r *row) {
 	if l := t.leases[r.lease]; l != nil {
 		l.notice++
+		t.wake()
 	}
 	if r.own() {
 		t.vacateOwn(r)

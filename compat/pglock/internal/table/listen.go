@@ -10,11 +10,17 @@ import (
 	"github.com/leaseholdgo/leasehold/internal/keepalive"
 )
 
-// Listen implements driver.Listener: it polls for those who wait, and gives held rows a new
-// RVN as often as was asked for, where that is much more often than the engine renews.
+// Listen implements driver.Listener: it polls for those who wait, tells at once of rows that
+// were found to be lost, and gives held rows a new RVN as often as was asked for, where that
+// is much more often than the engine renews.
 func (t *Table) Listen(ctx context.Context, _ driver.ID, wake func(driver.Hint)) error {
+	told := t.notices()
 	wake(driver.Hint{})
 	for ctx.Err() == nil {
+		if n := t.notices(); n != told {
+			told = n
+			wake(driver.Hint{})
+		}
 		names, poll := t.due(clock.Now())
 		if len(names) > 0 {
 			t.tell(ctx, names, wake)
@@ -22,7 +28,7 @@ func (t *Table) Listen(ctx context.Context, _ driver.ID, wake func(driver.Hint))
 		}
 		beat := t.nextBeat()
 		if !beat.IsZero() && clock.Until(beat) <= 0 {
-			t.beatAll(ctx, wake)
+			t.beatAll(ctx)
 			continue
 		}
 		t.sleep(ctx, poll, beat)
@@ -86,16 +92,12 @@ func (t *Table) nextBeat() time.Time {
 
 func anything(*row) bool { return true }
 
-// beatAll renews every row, and tells of those that are lost.
-func (t *Table) beatAll(ctx context.Context, wake func(driver.Hint)) {
+// beatAll renews every row.
+func (t *Table) beatAll(ctx context.Context) {
 	call, cancel := context.WithTimeout(ctx, t.callTimeout())
 	defer cancel()
-	before := t.notices()
 	t.beating()
 	_ = t.beat(call, anything) // the engine's renewals make up for a failure
-	if t.notices() != before {
-		wake(driver.Hint{})
-	}
 }
 
 // beating notes that rows are about to be renewed.
