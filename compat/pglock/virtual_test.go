@@ -108,6 +108,48 @@ func TestWhatAGivenUpAcquisitionLeavesIsLookedForForTenMinutes(t *testing.T) {
 	})
 }
 
+// An acquisition takes two statements, since the first does not arrive; and a heartbeat is
+// sent while the reply to the second is on its way. The first arrives when the lock has been
+// released.
+func TestWhatAnEarlierStatementLeavesIsRemoved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const interval = pglock.DefaultLeaseDuration / 3
+		r := &route{server: newServer(), fate: instant}
+		c := r.client(t)
+		other := acquire(t, c, "other")
+		time.Sleep(2*interval - 7200*time.Millisecond)
+		sent := 0
+		r.fate = func(k kind) (there, back time.Duration, err error) {
+			if k == take {
+				if sent++; sent == 1 {
+					return time.Minute, 0, nil
+				}
+				back = 3500 * time.Millisecond
+			}
+			return 0, back, nil
+		}
+		before := r.statements(beat)
+		l := acquire(t, c, "a")
+		if sent != 2 || r.statements(beat) == before {
+			t.Errorf("%d statements, and %d heartbeats", sent, r.statements(beat)-before)
+		}
+		must(t, l.Close())
+		r.fate = instant
+		taken := r.statements(take)
+		time.Sleep(time.Minute - 11*time.Second) // it arrives a minute after it was sent
+		for r.statements(take) == taken {
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		if row, there := r.row("a"); there {
+			t.Errorf("a row is left: %v", row)
+		}
+		must(t, other.Close())
+		time.Sleep(time.Hour)
+	})
+}
+
 // A server process ends when it has run the statement of an acquisition, and the driver
 // takes that for a connection that was broken before: lib/pq does. The statement must not
 // be run again as it is, which would find the row taken, by itself.

@@ -324,6 +324,24 @@ func TestKeep_DoContextEndsHeartbeats(t *testing.T) {
 	})
 }
 
+// TestKeep_CustomHeartbeatContextOfDo: it replaces the context given to Do, whose end then only
+// reaches the function.
+func TestKeep_CustomHeartbeatContextOfDo(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := db.client(brief(nil)...).Do(ctx, "a", func(ctx context.Context, l *pglock.Lock) error {
+			cancel()
+			<-ctx.Done()
+			time.Sleep(2 * shortLease)
+			if l.IsReleased() {
+				t.Error("it was lost though its heartbeats should go on")
+			}
+			return nil
+		}, pglock.WithCustomHeartbeatContext(t.Context()))
+		must(t, err)
+	})
+}
+
 func TestKeep_Errors(t *testing.T) {
 	each(t, func(t *testing.T, db *database) {
 		var other *pglock.OtherError
@@ -345,8 +363,13 @@ func TestKeep_Errors(t *testing.T) {
 		p := db.through()
 		p.listen.Close()
 		var unavailable *pglock.UnavailableError
-		if _, err := newClient(t, p.DB, brief(nil)...).Get("a"); !errors.As(err, &unavailable) || unavailable.Unwrap() == nil {
+		absent := newClient(t, p.DB, brief(nil)...)
+		if _, err := absent.Get("a"); !errors.As(err, &unavailable) || unavailable.Unwrap() == nil {
 			t.Errorf("without a server: %v", err)
+		}
+		start := time.Now()
+		if _, err := absent.Acquire("a"); !errors.As(err, &unavailable) || time.Since(start) < shortLease {
+			t.Errorf("an acquisition without a server, after %v: %v", time.Since(start), err)
 		}
 	})
 }
