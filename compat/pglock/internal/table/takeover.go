@@ -81,12 +81,14 @@ func (t *Table) removeWaiters(r *row, gone []driver.ID) {
 // clear makes a row free in memory that nobody waits for.
 func (t *Table) clear(ctx context.Context, r *row, gone []driver.ID) error {
 	t.mu.Lock()
-	own, rows := r.own(), t.leave(r)
-	t.mu.Unlock()
+	own := r.own()
+	var rows leaving
 	if own {
-		if err := t.free(ctx, rows); err != nil {
-			return err
-		}
+		rows = t.leave(r)
+	}
+	t.mu.Unlock()
+	if err := t.free(ctx, rows); err != nil {
+		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
