@@ -66,7 +66,8 @@ func (c *chaos) run() {
 		routes = append(routes, w)
 		wg.Go(func() { w.change(ctx) })
 		r := &route{server: c.server, fate: w.fate}
-		client := r.client(c.t, pglock.WithLeaseDuration(chaosLease), pglock.WithHeartbeatFrequency([]time.Duration{chaosLease / 2, chaosLease / 20}[i%2]))
+		beats := []time.Duration{chaosLease / 2, chaosLease / 20, chaosLease / 3, 0}[i]
+		client := r.client(c.t, pglock.WithLeaseDuration(chaosLease), pglock.WithHeartbeatFrequency(beats))
 		for j := range 2 {
 			wg.Go(func() { c.compete(ctx, client, c.random(10+4*j+i)) })
 		}
@@ -78,7 +79,7 @@ func (c *chaos) run() {
 	time.Sleep(15 * time.Minute) // whatever was late has come, and is looked for no more
 	synctest.Wait()
 	for name := range c.inside {
-		if r, there := c.server.row(name); there {
+		if r, _ := c.server.row(name); r.rvn != 0 {
 			c.t.Errorf("the row of %s is left, held by %q", name, r.owner)
 		}
 	}
@@ -115,17 +116,22 @@ func (c *chaos) compete(ctx context.Context, client *pglock.Client, random *rand
 		name := []string{"a", "b"}[random.IntN(2)]
 		wait, cancel := context.WithTimeout(ctx, time.Duration(random.ExpFloat64()*float64(chaosLease)))
 		var opts []pglock.LockOption
-		if random.IntN(4) == 0 {
-			opts = append(opts, pglock.FailIfLocked())
+		for _, opt := range []pglock.LockOption{pglock.FailIfLocked(), pglock.KeepOnRelease(), pglock.WithCustomHeartbeatContext(wait)} {
+			if random.IntN(4) == 0 {
+				opts = append(opts, opt)
+			}
 		}
 		l, err := client.AcquireContext(wait, name, opts...)
-		cancel()
 		if err == nil {
 			leave := c.enter(name, "new", func() bool { return !l.IsReleased() })
-			time.Sleep(time.Duration(random.ExpFloat64() * float64(chaosLease) / 2))
+			for range random.IntN(4) {
+				time.Sleep(time.Duration(random.ExpFloat64() * float64(chaosLease) / 3))
+				_ = client.SendHeartbeat(ctx, l)
+			}
 			leave()
 			_ = l.Close()
 		}
+		cancel()
 		time.Sleep(time.Duration(random.ExpFloat64() * float64(chaosLease) / 4))
 	}
 }

@@ -3,8 +3,11 @@ package advisory_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/leaseholdgo/leasehold/compat/advisory/pglock"
 )
 
 // A wait that is cancelled leaves the session, and what it holds, as they were.
@@ -89,6 +92,23 @@ func TestFix_CancelledWaitInAPoolOfOne(t *testing.T) {
 		must(t, l.Unlock(t.Context()))
 		if !o.free() {
 			t.Error("the wait that was given up holds the lock")
+		}
+	})
+}
+
+// No error has a statement or a password in it.
+func TestHazard42_AdvisoryErrorsKeepSecrets(t *testing.T) {
+	on(t, func(t *testing.T, driver string) {
+		_, nowhere := pglock.New(t.Context(), 1, openURL(t, driver, "postgres://somebody:secret-word@127.0.0.1:1/nowhere"))
+		key := newKey()
+		l := newLock(t, open(t, driver), key)
+		must(t, l.Lock(t.Context()))
+		terminate(t, key)
+		await(t, "the session has ended", func() bool { return newOther(t, key).free() })
+		for _, err := range []error{nowhere, l.Unlock(t.Context()), l.Err()} {
+			if err == nil || strings.Contains(err.Error(), "secret-word") || strings.Contains(err.Error(), "SELECT") {
+				t.Errorf("the error: %v", err)
+			}
 		}
 	})
 }

@@ -290,6 +290,33 @@ func TestKeep_EveryModeOfTheDrivers(t *testing.T) {
 	}
 }
 
+// No error has a statement, a token or a password in it.
+func TestHazard42_DistrlockErrorsKeepSecrets(t *testing.T) {
+	on(t, func(t *testing.T, d distrlock.Dialect) {
+		p := newTable(t, d)
+		l := p.lock("k")
+		must(t, l.Acquire(t.Context(), p.db, time.Minute))
+		run(t, p.db, p.locks().DropTableSQL())
+		nowhere := p.openAs("somebody", "secret-word", "127.0.0.1:1")
+		for _, db := range []*sql.DB{p.db, nowhere} {
+			_, made := p.locks().NewLock(t.Context(), db, "k")
+			for _, err := range []error{
+				made, l.Extend(t.Context(), db), l.Release(t.Context(), db), l.Acquire(t.Context(), db, time.Minute),
+				distrlock.DoExclusively(t.Context(), db, d, "k", func(context.Context) error { return nil }),
+			} {
+				if err == nil {
+					t.Fatal("no error")
+				}
+				for _, secret := range []string{"secret-word", l.Token(), "SELECT", "UPDATE", "INSERT"} {
+					if strings.Contains(err.Error(), secret) {
+						t.Errorf("the error has %s in it: %v", secret, err)
+					}
+				}
+			}
+		}
+	})
+}
+
 // execer has ExecContext alone.
 type execer struct{ db *sql.DB }
 

@@ -59,7 +59,8 @@ type place struct {
 	t       testing.TB
 	dialect distrlock.Dialect
 	name    string
-	db      *sql.DB // of the client under test
+	db      *sql.DB       // of the client under test
+	user    *url.Userinfo // nil: the server's owner
 }
 
 var places atomic.Int64
@@ -105,11 +106,22 @@ func (p *place) openWith(setting string) *sql.DB {
 	return p.connect("", "", setting)
 }
 
+// openAs is openAt for another user.
+func (p *place) openAs(user, password, address string) *sql.DB {
+	p.t.Helper()
+	as := *p
+	as.user = url.UserPassword(user, password)
+	return as.openAt(address, "")
+}
+
 func (p *place) connect(address, zone, setting string) *sql.DB {
 	p.t.Helper()
 	u, err := url.Parse(serverURL(p.t, p.dialect))
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	if p.user != nil {
+		u.User = p.user
 	}
 	if address != "" {
 		u.Host = address

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -339,6 +340,25 @@ func TestKeep_CustomHeartbeatContextOfDo(t *testing.T) {
 			return nil
 		}, pglock.WithCustomHeartbeatContext(t.Context()))
 		must(t, err)
+	})
+}
+
+// TestHazard42_PglockErrorsKeepSecrets: no error has a statement or a password in it.
+func TestHazard42_PglockErrorsKeepSecrets(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		u := *db.url
+		u.Host, u.User = "127.0.0.1:1", url.UserPassword("somebody", "secret-word")
+		nowhere := db.open(&u)
+		defer nowhere.Close()
+		for _, c := range []*pglock.Client{newClient(t, nowhere, brief(nil)...), db.client(pglock.WithCustomTable("nothing"))} {
+			_, acquired := c.Acquire("a", pglock.WithData([]byte("secret-word")))
+			_, got := c.Get("a")
+			for _, err := range []error{acquired, got, c.DropTable()} {
+				if err == nil || strings.Contains(err.Error(), "secret-word") || strings.Contains(err.Error(), "SELECT") || strings.Contains(err.Error(), "DROP") {
+					t.Errorf("the error: %v", err)
+				}
+			}
+		}
 	})
 }
 

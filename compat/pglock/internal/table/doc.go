@@ -17,7 +17,8 @@
 // # Stamps
 //
 // An RVN that this client is going to write is drawn from the sequence beforehand: a
-// stamp. Nobody else ever writes it, and it is written by one statement only. So when the
+// stamp. Nobody else ever writes it, and it is written by one statement only, which
+// takes a row only if it is sent once. So when the
 // outcome of a statement is unknown, the few stamps that the row may bear are known, and
 // the next statement expects any of them:
 //
