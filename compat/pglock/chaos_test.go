@@ -65,7 +65,7 @@ func (c *chaos) run() {
 		w := &weather{random: c.random(i)}
 		routes = append(routes, w)
 		wg.Go(func() { w.change(ctx) })
-		r := &route{server: c.server, fate: w.fate}
+		r := newRoute(c.server, w.fate)
 		beats := []time.Duration{chaosLease / 2, chaosLease / 20, chaosLease / 3, 0}[i]
 		client := r.client(c.t, pglock.WithLeaseDuration(chaosLease), pglock.WithHeartbeatFrequency(beats))
 		for j := range 2 {

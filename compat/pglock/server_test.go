@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -189,11 +190,22 @@ func numbers(array string) (values []int64) {
 // route is the network between one client and the server.
 type route struct {
 	*server
-	// fate says what happens to a statement: when it arrives, and when the reply does
-	// after that; an error comes in place of the reply, at once where the statement does
-	// not arrive. Negative: never.
-	fate func(k kind) (there, back time.Duration, err error)
+	current atomic.Pointer[fate]
 }
+
+// fate says what happens to a statement: when it arrives, and when the reply does
+// after that; an error comes in place of the reply, at once where the statement does
+// not arrive. Negative: never.
+type fate func(k kind) (there, back time.Duration, err error)
+
+// newRoute returns a network with a fate of its own for each statement.
+func newRoute(s *server, f fate) *route {
+	r := &route{server: s}
+	r.set(f)
+	return r
+}
+
+func (r *route) set(f fate) { r.current.Store(&f) }
 
 // pool returns a pool whose statements go by the route.
 func (r *route) pool() *sql.DB {
@@ -231,7 +243,7 @@ func (c *conn) IsValid() bool { return !c.broken }
 // statement is on its way still.
 func (c *conn) QueryContext(ctx context.Context, statement string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
 	k := c.kindOf(statement)
-	there, back, failure := c.fate(k)
+	there, back, failure := (*c.current.Load())(k)
 	replies := make(chan *answer, 1)
 	if there >= 0 {
 		go func() {

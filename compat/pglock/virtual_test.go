@@ -39,28 +39,28 @@ func TestAHeartbeatReachesARowThatIsBeingAcquired(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const lease, interval = pglock.DefaultLeaseDuration, pglock.DefaultLeaseDuration / 3
-		r := &route{server: newServer(), fate: instant}
+		r := newRoute(newServer(), instant)
 		c := r.client(t)
 		other := acquire(t, c, "other") // its lease is that of both
 		time.Sleep(interval - 3*time.Second)
-		r.fate = func(k kind) (there, back time.Duration, err error) {
+		r.set(func(k kind) (there, back time.Duration, err error) {
 			if k == take {
 				back = 3500 * time.Millisecond
 			}
 			return 0, back, nil
-		}
+		})
 		start, before := time.Now(), r.statements(beat)
 		l := acquire(t, c, "a")
 		if took := time.Since(start); took != 3500*time.Millisecond || r.statements(take) != 2 || r.statements(beat) == before {
 			t.Errorf("no heartbeat was sent while the reply was on its way, for %v", took)
 		}
-		r.fate = func(kind) (there, back time.Duration, err error) { return -1, 0, nil }
+		r.set(func(kind) (there, back time.Duration, err error) { return -1, 0, nil })
 		<-l.Context().Done()
 		row, _ := r.row("a")
 		if age := time.Since(row.written); age >= lease {
 			t.Errorf("the lock was believed in until its row had not changed for %v: others may take it after %v", age, lease)
 		}
-		r.fate = instant
+		r.set(instant)
 		_, _ = l.Close(), other.Close() // both were lost
 		time.Sleep(time.Hour)           // what is left in the background ends
 	})
@@ -71,20 +71,20 @@ func TestAHeartbeatReachesARowThatIsBeingAcquired(t *testing.T) {
 func TestWhatAGivenUpAcquisitionLeavesIsLookedForForTenMinutes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &route{server: newServer(), fate: instant}
+		r := newRoute(newServer(), instant)
 		c := r.client(t)
-		r.fate = func(k kind) (there, back time.Duration, err error) {
+		r.set(func(k kind) (there, back time.Duration, err error) {
 			if k == take {
 				there = 9 * time.Minute
 			}
 			return there, 0, nil
-		}
+		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := c.AcquireContext(ctx, "a"); !errors.Is(err, pglock.ErrNotAcquired) {
 			t.Error(err)
 		}
-		r.fate = instant
+		r.set(instant)
 		time.Sleep(9*time.Minute - 2*time.Second)
 		synctest.Wait()
 		if _, there := r.row("a"); there || r.statements(take) != 0 {
@@ -115,12 +115,12 @@ func TestWhatAnEarlierStatementLeavesIsRemoved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const interval = pglock.DefaultLeaseDuration / 3
-		r := &route{server: newServer(), fate: instant}
+		r := newRoute(newServer(), instant)
 		c := r.client(t)
 		other := acquire(t, c, "other")
 		time.Sleep(2*interval - 7200*time.Millisecond)
 		sent := 0
-		r.fate = func(k kind) (there, back time.Duration, err error) {
+		r.set(func(k kind) (there, back time.Duration, err error) {
 			if k == take {
 				if sent++; sent == 1 {
 					return time.Minute, 0, nil
@@ -128,14 +128,14 @@ func TestWhatAnEarlierStatementLeavesIsRemoved(t *testing.T) {
 				back = 3500 * time.Millisecond
 			}
 			return 0, back, nil
-		}
+		})
 		before := r.statements(beat)
 		l := acquire(t, c, "a")
 		if sent != 2 || r.statements(beat) == before {
 			t.Errorf("%d statements, and %d heartbeats", sent, r.statements(beat)-before)
 		}
 		must(t, l.Close())
-		r.fate = instant
+		r.set(instant)
 		taken := r.statements(take)
 		time.Sleep(time.Minute - 11*time.Second) // it arrives a minute after it was sent
 		for r.statements(take) == taken {
@@ -156,16 +156,16 @@ func TestWhatAnEarlierStatementLeavesIsRemoved(t *testing.T) {
 func TestAnAcquisitionIsNotSentTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &route{server: newServer(), fate: instant}
+		r := newRoute(newServer(), instant)
 		c := r.client(t)
 		must(t, acquire(t, c, "other").Close())
-		r.fate = func(k kind) (there, back time.Duration, err error) {
+		r.set(func(k kind) (there, back time.Duration, err error) {
 			if k == take {
-				r.fate = instant
+				r.set(instant)
 				return 0, 0, sqldriver.ErrBadConn
 			}
 			return 0, 0, nil
-		}
+		})
 		start := time.Now()
 		l := acquire(t, c, "a")
 		if took := time.Since(start); took > time.Second {
@@ -183,7 +183,7 @@ func TestAnAcquisitionIsNotSentTwice(t *testing.T) {
 func TestALossThatAHeartbeatFindsIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := &route{server: newServer(), fate: instant}
+		r := newRoute(newServer(), instant)
 		c, other := r.client(t), r.client(t)
 		l, kept := acquire(t, c, "a"), acquire(t, c, "b")
 		must(t, other.SendHeartbeat(t.Context(), l))
