@@ -60,10 +60,8 @@ func (c *chaos) run() {
 	ctx, cancel := context.WithTimeout(c.t.Context(), 15*time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
-	var routes []*weather
 	for i := range 4 {
 		w := &weather{random: c.random(i)}
-		routes = append(routes, w)
 		wg.Go(func() { w.change(ctx) })
 		r := newRoute(c.server, w.fate)
 		beats := []time.Duration{chaosLease / 2, chaosLease / 20, chaosLease / 3, 0}[i]
