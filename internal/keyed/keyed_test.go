@@ -3,8 +3,11 @@ package keyed
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,20 +21,48 @@ type server struct {
 	mu    sync.Mutex // guards the fields below
 	users map[string]*fake
 	last  uint64
-	fails int // how many unlocks are to fail
+	fails int           // how many unlocks are to fail
+	takes time.Duration // each batch
+	weak  bool          // some batches fail in the middle
+	most  int           // batches that a session was given at a time
 }
 
-// fake is a session of it. Its replies come at once.
+// fake is a session of it. Its replies come in order.
 type fake struct {
 	*server
-	mu    sync.Mutex // guards the field below
-	cause error
-	ended chan struct{}
+	batches chan func()
+	mu      sync.Mutex // guards the field below
+	cause   error
+	ended   chan struct{}
+}
+
+// session returns one.
+func (s *server) session() *fake {
+	f := &fake{server: s, ended: make(chan struct{}), batches: make(chan func(), 10)}
+	go func() {
+		for {
+			select {
+			case do := <-f.batches:
+				do()
+			case <-f.ended:
+				return
+			}
+		}
+	}()
+	return f
 }
 
 var errCancelled = errors.New("cancelled")
 
-func (f *fake) Do(b *Batch, done func(error)) { go func() { done(f.do(b)) }() }
+func (f *fake) Do(b *Batch, done func(error)) {
+	f.batches <- func() {
+		f.server.mu.Lock()
+		f.most = max(f.most, 1+len(f.batches))
+		f.server.mu.Unlock()
+		time.Sleep(f.takes)
+		done(f.do(b))
+	}
+}
 
 func (f *fake) do(b *Batch) error {
 	f.server.mu.Lock()
@@ -39,6 +70,9 @@ func (f *fake) do(b *Batch) error {
 	b.Done = make([]bool, len(b.Steps))
 	for i, step := range b.Steps {
 		key := b.Keys[i]
+		if f.weak && rand.IntN(50) == 0 {
+			return errCancelled
+		}
 		switch {
 		case step == UnlockExclusive && f.fails > 0:
 			f.fails--
@@ -101,10 +135,8 @@ func (s store) Connect(ctx context.Context, settings driver.Settings) (driver.Co
 func (s *server) open(t *testing.T) *leasehold.Client {
 	t.Helper()
 	table := New(Config{
-		Key: strings.ToLower, Fences: true, NoShared: true,
-		Dial: func(context.Context, time.Duration, []Session) (Session, error) {
-			return &fake{server: s, ended: make(chan struct{})}, nil
-		},
+		Key: strings.ToLower, Fences: true, NoShared: true, InFlight: 2,
+		Dial: func(context.Context, time.Duration, []Session) (Session, error) { return s.session(), nil },
 	})
 	client, err := leasehold.Open(t.Context(), store{table}, leasehold.Config{})
 	if err != nil {
@@ -188,4 +220,47 @@ func TestNotShared(t *testing.T) {
 			t.Errorf("shared: %v", err)
 		}
 	})
+}
+
+// Two processes, of which each has two batches under way at a time, and batches that fail in
+// the middle: nobody is let in beside another, and everybody is in the end.
+func TestTwoBatchesUnderWay(t *testing.T) {
+	t.Parallel()
+	for _, weak := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer()
+			s.takes, s.weak = time.Millisecond, weak
+			var inside [40]atomic.Int32
+			var wg sync.WaitGroup
+			for range 2 {
+				client := s.open(t)
+				defer client.Close()
+				for i := range inside {
+					wg.Go(func() {
+						for range 30 {
+							lock, err := client.Acquire(t.Context(), fmt.Sprint("name ", i))
+							for err != nil && weak { // it was the one to blame
+								lock, err = client.Acquire(t.Context(), fmt.Sprint("name ", i))
+							}
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							if n := inside[i].Add(1); n != 1 {
+								t.Errorf("%d holders of name %d", n, i)
+							}
+							inside[i].Add(-1)
+							_ = lock.Close()
+						}
+					})
+				}
+			}
+			wg.Wait()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.most != 2 {
+				t.Errorf("up to %d batches at a time", s.most)
+			}
+		})
+	}
 }

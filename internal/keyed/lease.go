@@ -179,8 +179,8 @@ func (t *Table) tend() {
 // expire tells those whose context has ended while the server does not answer.
 func (t *Table) expire() {
 	waiting := t.ops
-	if t.flying != nil {
-		waiting = append(waiting[:len(waiting):len(waiting)], t.flying.ops...)
+	for _, b := range t.flying {
+		waiting = append(waiting[:len(waiting):len(waiting)], b.ops...)
 	}
 	for _, o := range waiting {
 		for _, c := range o.row.calls {

@@ -23,7 +23,8 @@ type Session interface {
 	// as a lease with the TTL needs. Every renewal of a lease is one call.
 	Visit(ctx context.Context, ttl time.Duration) error
 
-	// Tidy is called after Do has reported an error, and before the next Do. It returns what
+	// Tidy is called after Do has reported an error, and before the next Do; batches that
+	// were given before may still be under way, with other keys. It returns what
 	// the session has of the keys, and of those in hide it does not show any more that it
 	// waits.
 	Tidy(keys, hide []string) (map[string]Mode, error)

@@ -34,6 +34,8 @@ type Config struct {
 	Fences bool
 	// NoShared: the server lets nobody share a key.
 	NoShared bool
+	// InFlight is how many batches a Session is given at a time. Default: 1.
+	InFlight int
 	// Dial returns a new Session for clients with the TTL, after it has made sure
 	// that the server does nothing for the lost ones any more.
 	Dial func(ctx context.Context, ttl time.Duration, lost []Session) (Session, error)
@@ -57,7 +59,8 @@ type Table struct {
 	rows    map[string]*row
 	keys    map[string]*row // the row that used the key last
 	ops     []*op           // not yet sent
-	flying  *batch          // what is under way; nil: nothing
+	flying  []*batch        // what is under way, in order
+	failed  int             // how many of those have, and are not made good yet
 	careful int             // how many of them to send one by one
 	leases  map[driver.ID]*lease
 	idle    time.Time           // since when there are no leases
@@ -87,6 +90,7 @@ func New(cfg Config) *Table {
 	if cfg.Show == nil {
 		cfg.Show = func(key string) string { return key }
 	}
+	cfg.InFlight = max(cfg.InFlight, 1)
 	t := &Table{cfg: cfg, signal: make(chan struct{}, 1), leases: map[driver.ID]*lease{}, ears: map[*ear]struct{}{}}
 	t.clear()
 	return t
@@ -95,7 +99,7 @@ func New(cfg Config) *Table {
 // clear forgets all rows.
 func (t *Table) clear() {
 	t.rows, t.keys, t.foreign, t.ops = map[string]*row{}, map[string]*row{}, map[*row]struct{}{}, nil
-	t.flying, t.careful, t.most = nil, 0, keptRows
+	t.flying, t.failed, t.careful, t.most = nil, 0, 0, keptRows
 }
 
 // keptRows is how many rows are kept for their fences when nobody uses the names.

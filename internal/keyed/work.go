@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/leaseholdgo/leasehold/driver"
@@ -68,12 +69,12 @@ func (t *Table) turn() {
 		return
 	}
 	t.mu.Lock()
-	var b *batch
-	if t.ready() {
-		b = t.take()
+	var batches []*batch
+	for t.ready() {
+		batches = append(batches, t.take())
 	}
 	t.mu.Unlock()
-	if b != nil {
+	for _, b := range batches {
 		t.send(b)
 	}
 }
@@ -96,21 +97,40 @@ func (t *Table) drain() (ready, more bool) {
 	return t.ready(), len(calls) > 0
 }
 
-// ready reports whether there is something to send, and it may be sent. t.mu is held.
-func (t *Table) ready() bool { return len(t.ops) > 0 && t.session != nil && t.flying == nil }
+// ready reports whether there is something to send, and it may be sent. What has failed is
+// made good first, and one of whom that may be the fault goes alone. t.mu is held.
+func (t *Table) ready() bool {
+	if len(t.ops) == 0 || t.session == nil {
+		return false
+	}
+	return len(t.flying) == 0 || len(t.flying) < t.cfg.InFlight && t.failed == 0 && t.careful == 0
+}
 
-// take returns what to send now: all that there is. t.mu is held.
+// few is how many ops are worth a batch of their own beside others.
+const few = 4
+
+// take returns what to send now: all that there is, or if batches are under way at a time,
+// a part of it, so that the server has one while the callers of the other are told, and ask
+// again. t.mu is held.
 func (t *Table) take() *batch {
 	n := min(len(t.ops), mostSteps)
-	if t.careful > 0 {
+	switch {
+	case t.careful > 0:
 		t.careful--
 		n = 1
+	case t.cfg.InFlight > 1:
+		all := len(t.ops)
+		for _, b := range t.flying {
+			all += len(b.ops)
+		}
+		n = min(n, max(few, all/2))
 	}
-	t.flying = &batch{session: t.session, ops: t.ops[:n:n]}
+	b := &batch{session: t.session, ops: t.ops[:n:n]}
+	t.flying = append(t.flying, b)
 	if t.ops = t.ops[n:]; len(t.ops) == 0 {
 		t.ops = nil
 	}
-	return t.flying
+	return b
 }
 
 // batch is what is asked for at a time.
@@ -139,6 +159,7 @@ func (t *Table) send(b *batch) {
 		switch {
 		case b.session.Cause() != nil: // it has ended, and with it all rows
 		case err != nil:
+			t.fail(b)
 			t.wg.Go(func() { t.recover(b, err) })
 		default:
 			t.finish(b, nil)
@@ -166,7 +187,10 @@ func (t *Table) finish(b *batch, err error) {
 	if t.session != b.session {
 		return
 	}
-	t.flying = nil
+	t.flying = slices.DeleteFunc(t.flying, func(other *batch) bool { return other == b })
+	if err != nil {
+		t.failed--
+	}
 	results, first := b.Done, b.First
 	for _, o := range b.ops {
 		r := o.row
@@ -240,6 +264,15 @@ func (o *op) keep(first uint64) {
 // mostTries is how often in a row a key may fail to be given back. One failure may be that a
 // statement was cancelled, which is no reason to give up all that the session has.
 const mostTries = 10
+
+// fail notes that a batch has failed: nothing is sent until recover has ended.
+func (t *Table) fail(b *batch) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.session == b.session {
+		t.failed++
+	}
+}
 
 // recover finds out what a statement that failed has left behind: it may have taken keys
 // before it failed.

@@ -25,6 +25,7 @@ func Config(namespace string, fences bool, dial func(ctx context.Context, ttl ti
 		Key:    func(name string) string { return text(Key(namespace, name)) },
 		Show:   func(key string) string { return strconv.FormatInt(numeric(key), 10) },
 		Fences: fences,
+		InFlight: 2,
 		Dial:   dial,
 	}
 }
