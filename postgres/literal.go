@@ -13,7 +13,8 @@ import (
 	"github.com/leaseholdgo/leasehold/driver"
 )
 
-var parameter = regexp.MustCompile(`\$[0-9]+`)
+// parameter is a parameter, and the type that it is cast to if that is one of lists.
+var parameter = regexp.MustCompile(`\$([0-9]+)(::[a-z]+\[\])?`)
 
 // errText is returned for what cannot be part of a text.
 var errText = errors.New("a text that is not UTF-8, or holds a zero byte")
@@ -28,8 +29,13 @@ func render(sql string, args []any) (string, error) {
 			return "", err
 		}
 	}
-	return parameter.ReplaceAllStringFunc(sql, func(name string) string {
-		n, _ := strconv.Atoi(name[1:]) // digits, by the expression
+	return parameter.ReplaceAllStringFunc(sql, func(found string) string {
+		digits, kind, list := strings.Cut(found[1:], "::")
+		n, _ := strconv.Atoi(digits) // by the expression
+		if list {
+			// Seeing a long list, the planner would compare each name in it to each row.
+			return "(SELECT " + literals[n-1] + ")::" + kind
+		}
 		return literals[n-1]
 	}), nil
 }
@@ -47,11 +53,6 @@ func literal(v any) (string, error) {
 		return "NULL", nil
 	case !utf8.ValidString(plain) || strings.ContainsRune(plain, 0):
 		return "", errText
-	}
-	switch v.(type) {
-	case []string, [][16]byte, []bool:
-		// Seeing a long list, the planner would compare each name in it to each row.
-		return "(SELECT " + quote(plain) + ")", nil
 	}
 	return quote(plain), nil
 }
