@@ -61,7 +61,7 @@ func FromEnviron() (Config, bool, error) {
 
 // Names returns all names that processes in that many places use.
 func Names(hot, modes []string, places int) []string {
-	names := slices.Concat(hot, modes)
+	names := slices.Concat(hot, modes, Bursts())
 	for place := range places {
 		names = append(names, PrivateName(place))
 	}

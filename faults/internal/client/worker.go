@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -20,16 +21,44 @@ type worker struct {
 
 func (w *worker) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		switch w.r.IntN(100) {
-		case 0, 1:
+		switch n := w.r.IntN(2000); {
+		case n < 40:
 			w.revoke(ctx)
-		case 2:
+		case n < 60:
 			w.list(ctx)
+		case n < 61:
+			w.burst(ctx)
 		default:
 			w.cycle(ctx)
 		}
 		backoff.Sleep(ctx, between(w.r, 0, 5*time.Millisecond))
 	}
+}
+
+// Bursts returns the names of bursts.
+func Bursts() (names []string) {
+	for i := range 80 {
+		names = append(names, fmt.Sprintf("burst/%02d", i))
+	}
+	return names
+}
+
+// burst acquires many names at a time and lets go of each at once, so that stores have large
+// batches to make.
+func (w *worker) burst(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, between(w.r, time.Millisecond, w.cfg.TTL))
+	defer cancel()
+	var all sync.WaitGroup
+	for _, name := range Bursts() {
+		one := &worker{session: w.session, names: w.names, r: rand.New(rand.NewPCG(w.r.Uint64(), 0))}
+		all.Go(func() {
+			if h := one.ask(ctx, name, w.client.Acquire); h != nil {
+				all.Go(h.watch)
+				h.letGo()
+			}
+		})
+	}
+	all.Wait()
 }
 
 // cycle makes one acquisition, or several together, and everything that follows from it.
@@ -55,7 +84,6 @@ func (w *worker) cycle(ctx context.Context) {
 
 // acquire tries, or waits for a random time; a wait may be cancelled.
 func (w *worker) acquire(ctx context.Context, name string) *hold {
-	op := w.ops.Add(1)
 	acquire := w.client.Acquire
 	patience := between(w.r, time.Millisecond, 3*time.Second)
 	switch w.r.IntN(8) {
@@ -66,9 +94,15 @@ func (w *worker) acquire(ctx context.Context, name string) *hold {
 	case 3: // waits for as long as the session lasts
 		patience = time.Minute
 	}
-	terms, options := w.terms(name)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	return w.ask(ctx, name, acquire)
+}
+
+// ask makes one acquisition, which ends with ctx at the latest.
+func (w *worker) ask(ctx context.Context, name string, acquire func(context.Context, string, ...leasehold.Option) (*leasehold.Lock, error)) *hold {
+	op := w.ops.Add(1)
+	terms, options := w.terms(name)
 	w.record(history.Event{Kind: history.Called, Op: op, Name: name, Until: deadline(ctx), Terms: terms})
 	defer w.waits.begin(name, op)()
 	lock, err := acquire(ctx, name, options...)
