@@ -59,3 +59,20 @@ func TestGrantsOfSessionsMayBeLate(t *testing.T) {
 		}
 	}
 }
+
+// The late one may believe for as long as a TTL beside the next, however long that one does.
+func TestBeliefsOfSessionsMayOverlap(t *testing.T) {
+	t.Parallel()
+	const ttl = 500 * time.Millisecond
+	for overlap, breach := range map[time.Duration]bool{50: false, 700: true} {
+		tr := &trial{options: options{ttl: ttl}, scene: scene{store: database.Session}}
+		events := slices.Concat(
+			[]history.Event{{Client: "0.1.1", Kind: history.Opened}, {Client: "1.1.1", Kind: history.Opened}},
+			hold{"1.1.1", 20, 100, 110, 1000}.events(), hold{"0.1.1", 10, 100, 130, 130 + overlap}.events())
+		slices.SortFunc(events, func(a, b history.Event) int { return int(a.At - b.At) })
+		found := slices.DeleteFunc(tr.check(events, check.Remains{}), func(v check.Violation) bool { return v.Kind != check.Overlap })
+		if (len(found) > 0) != breach {
+			t.Errorf("an overlap of %v ms: %v", int64(overlap), found)
+		}
+	}
+}

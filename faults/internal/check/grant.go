@@ -157,7 +157,7 @@ func overlaps(grants map[string][]*grant) (found []Violation) {
 			}
 			held = slices.DeleteFunc(held, func(o *grant) bool { return o.end <= g.granted })
 			if other := g.excluded(held); other != nil {
-				found = append(found, violation(Overlap, name, "%v; and %v", other, g).during(g.granted, other.end).of(other, g))
+				found = append(found, violation(Overlap, name, "%v; and %v", other, g).during(g.granted, min(other.end, g.end)).of(other, g))
 			}
 			held = append(held, g)
 		}
