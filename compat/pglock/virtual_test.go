@@ -150,6 +150,39 @@ func TestWhatAnEarlierStatementLeavesIsRemoved(t *testing.T) {
 	})
 }
 
+// The reply to an acquisition is lost, and a heartbeat changes the row while the next
+// statement is on its way, which then finds a number that it does not expect.
+func TestAHeartbeatThatOvertakesAnAcquisitionLeavesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoute(newServer(), instant)
+		c := r.client(t)
+		other := acquire(t, c, "other")
+		time.Sleep(2*pglock.DefaultLeaseDuration/3 - 5500*time.Millisecond)
+		sent := 0
+		r.set(func(k kind) (there, back time.Duration, err error) {
+			if k != take {
+				return 0, 0, nil
+			}
+			if sent++; sent == 1 {
+				return 0, -1, nil
+			}
+			return 3 * time.Second, 0, nil
+		})
+		start, before := time.Now(), r.statements(beat)
+		l := acquire(t, c, "a")
+		if took := time.Since(start); sent < 3 || r.statements(beat) == before || took > 15*time.Second {
+			t.Errorf("%d statements, %d heartbeats, and the lock after %v", sent, r.statements(beat)-before, took)
+		}
+		must(t, l.Close())
+		must(t, other.Close())
+		if row, there := r.row("a"); there {
+			t.Errorf("a row is left: %v", row)
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
 // A server process ends when it has run the statement of an acquisition, and the driver
 // takes that for a connection that was broken before: lib/pq does. The statement must not
 // be run again as it is, which would find the row taken, by itself.

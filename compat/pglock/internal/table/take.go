@@ -148,13 +148,14 @@ func (t *Table) answered(r *row, stamp int64, replies []found) {
 		t.took(r, stamp, replies[0])
 		return
 	}
-	// The row bears none of the stamps, and this one can still be used, unless a renewal
-	// expects it. Earlier ones may be on their way.
+	// This stamp was not written, and can still be used, unless a renewal expects it. Earlier
+	// ones may be on their way; and a renewal may have found one of them, and have
+	// overtaken this statement.
 	i := slices.Index(r.stamps, stamp)
-	t.haunt(r, r.stamps[:max(i, 0)])
 	if i >= 0 && i == len(r.stamps)-1 {
 		t.stamps = append(t.stamps, stamp)
 	}
+	t.haunt(r, slices.DeleteFunc(slices.Clone(r.stamps), func(s int64) bool { return s == stamp }))
 	t.disown(r)
 	if len(replies) > 0 && replies[0].rvn.Valid {
 		t.see(r, replies[0].rvn.Int64, replies[0].owner.String, now)
