@@ -23,7 +23,11 @@ func guardSession(ctx context.Context, tx *sql.Tx, hold driver.Hold, c *keyed.Co
 	if err != nil {
 		return fmt.Errorf("%w: %w", leasehold.ErrNotHeld, err)
 	}
-	h, key := session.(*named), c.Key(hold.Name)
+	h, ok := session.(*named)
+	if !ok {
+		return fmt.Errorf("%w: the lock is not of a mysql store", leasehold.ErrUnsupported)
+	}
+	key := c.Key(hold.Name)
 	if h.guards == "" {
 		return fmt.Errorf("%w: a guard needs a table, and there is none without fences", leasehold.ErrUnsupported)
 	}

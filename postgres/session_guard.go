@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/leaseholdgo/leasehold"
@@ -22,7 +23,10 @@ func guardSession(hold driver.Hold, c *keyed.Conn, query func(sql string, args .
 		return err
 	}
 	proof, err := advisory.Prove(c, hold.Attempt)
-	if err != nil {
+	switch {
+	case errors.Is(err, advisory.ErrForeign):
+		return fmt.Errorf("%w: %w", leasehold.ErrUnsupported, err)
+	case err != nil:
 		return fmt.Errorf("%w: %w", leasehold.ErrNotHeld, err)
 	}
 	if err := query(advisory.HoldsSQL, proof.PID, proof.Key, proof.Identity).Scan(&holds); err != nil {

@@ -1,6 +1,8 @@
 package advisory
 
 import (
+	"errors"
+
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/keyed"
 )
@@ -30,6 +32,9 @@ type Proof struct {
 	Identity  int64
 }
 
+// ErrForeign: the lock is of another kind of store.
+var ErrForeign = errors.New("the lock is not of a postgres store")
+
 // Prove returns the proof for an attempt that holds, and keeps others in the process from
 // being granted the lock without a look for guards. driver.ErrNotHeld: it does not hold,
 // or was revoked. A guard is made of three steps in this order: GuardSQL, Prove, HoldsSQL.
@@ -38,7 +43,10 @@ func Prove(c *keyed.Conn, a driver.Attempt) (Proof, error) {
 	if err != nil {
 		return Proof{}, err
 	}
-	s := session.(*Session)
+	s, ok := session.(*Session)
+	if !ok {
+		return Proof{}, ErrForeign
+	}
 	high, low := Halves(numeric(key))
 	return Proof{High: high, Low: low, PID: s.pid, Key: numeric(key), Identity: s.identity}, nil
 }

@@ -22,11 +22,11 @@ var _ keyed.Session = (*Session)(nil)
 // Config says how a keyed.Table works on advisory locks. Sessions are made by dial.
 func Config(namespace string, fences bool, dial func(ctx context.Context, ttl time.Duration, lost []keyed.Session) (keyed.Session, error)) keyed.Config {
 	return keyed.Config{
-		Key:    func(name string) string { return text(Key(namespace, name)) },
-		Show:   func(key string) string { return strconv.FormatInt(numeric(key), 10) },
-		Fences: fences,
+		Key:      func(name string) string { return text(Key(namespace, name)) },
+		Show:     func(key string) string { return strconv.FormatInt(numeric(key), 10) },
+		Fences:   fences,
 		InFlight: 2,
-		Dial:   dial,
+		Dial:     dial,
 	}
 }
 
