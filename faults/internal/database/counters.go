@@ -3,8 +3,6 @@ package database
 import (
 	"context"
 	"database/sql"
-	sqldriver "database/sql/driver"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -157,10 +155,4 @@ func (c counters) each(ctx context.Context, query string, targets []any, f func(
 	return rows.Err()
 }
 
-// Close closes the database. That a connection was broken, as faults do, is no error.
-func (c counters) Close() error {
-	if err := c.db.Close(); !errors.Is(err, sqldriver.ErrBadConn) {
-		return err
-	}
-	return nil
-}
+func (c counters) Close() error { return c.db.Close() }
