@@ -1,9 +1,12 @@
 package postgres
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -219,24 +222,32 @@ func (w pgxWire) discard() {
 	_ = w.s.Conn.Close(ctx) // so that it knows
 }
 
-func (w pgxWire) exchange(ctx context.Context, text string) ([]*result, error) {
-	answers, err := w.s.Conn.PgConn().Exec(ctx, text).ReadAll()
-	if err != nil {
+func (w pgxWire) exchange(ctx context.Context, text string) (results []*result, err error) {
+	answers := w.s.Conn.PgConn().Exec(ctx, text)
+	for err == nil && answers.NextResult() {
+		var r *result
+		// ReadAll would not tell a statement that returns no row from one that has no result.
+		if r, err = w.read(answers.ResultReader()); len(r.fields) > 0 {
+			results = append(results, r)
+		}
+	}
+	if err := cmp.Or(answers.Close(), err); err != nil {
 		return nil, err
 	}
-	var results []*result
-	for _, a := range answers {
-		if len(a.FieldDescriptions) == 0 {
-			continue
-		}
-		r := &result{types: w.s.lent.types, fields: append([]pgconn.FieldDescription(nil), a.FieldDescriptions...)}
-		for _, row := range a.Rows {
-			if err := r.add(row); err != nil {
-				return nil, err
-			}
-		}
-		r.finish()
-		results = append(results, r)
-	}
 	return results, nil
+}
+
+func (w pgxWire) read(reader *pgconn.ResultReader) (*result, error) {
+	r := &result{types: w.s.lent.types, fields: slices.Clone(reader.FieldDescriptions())}
+	for reader.NextRow() {
+		row := slices.Clone(reader.Values())
+		for i, value := range row {
+			row[i] = bytes.Clone(value) // it is the driver's
+		}
+		if err := r.add(row); err != nil {
+			return r, err
+		}
+	}
+	r.finish()
+	return r, nil // the server's error comes with the end of all results
 }

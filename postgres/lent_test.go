@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/leaseholdgo/leasehold"
 	"github.com/leaseholdgo/leasehold/driver"
 	"github.com/leaseholdgo/leasehold/internal/pgbouncer"
@@ -250,4 +252,28 @@ func TestHazard43_FailoverBehindAPooler(t *testing.T) {
 	if took := time.Since(seen); took < ttl {
 		t.Errorf("granted %v after the failover, though trust may last %v", took, ttl)
 	}
+}
+
+// A statement of several that finds no row has a result all the same, and does not get that
+// of the next one.
+func TestLentStatementsThatFindNothing(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, server string, store func(testing.TB, string, string) *Store) {
+		c := newClient(t, store(t, server, testSchema(t)))
+		var batch pgx.Batch
+		var nothing, one int
+		batch.Queue(`SELECT 1 WHERE false`).Query(func(rows pgx.Rows) error {
+			for rows.Next() {
+				nothing++
+			}
+			return rows.Err()
+		})
+		batch.Queue(`SELECT 1`).QueryRow(func(row pgx.Row) error { return row.Scan(&one) })
+		err := c.on(t.Context(), c.command, func(ctx context.Context, s *session, _ *statements) error {
+			return s.SendBatch(ctx, &batch).Close()
+		})
+		if err != nil || nothing != 0 || one != 1 {
+			t.Errorf("%d rows, then %d: %v", nothing, one, err)
+		}
+	})
 }
