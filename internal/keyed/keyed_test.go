@@ -18,6 +18,8 @@ import (
 
 // server is one that holds keys for sessions.
 type server struct {
+	early atomic.Bool // a batch was given between a failure and Tidy
+
 	mu    sync.Mutex // guards the fields below
 	users map[string]*fake
 	last  uint64
@@ -31,7 +33,8 @@ type server struct {
 type fake struct {
 	*server
 	batches chan func()
-	mu      sync.Mutex // guards the field below
+	open    atomic.Int32 // failures that Tidy has not been called for
+	mu      sync.Mutex   // guards the field below
 	cause   error
 	ended   chan struct{}
 }
@@ -55,12 +58,19 @@ func (s *server) session() *fake {
 var errCancelled = errors.New("cancelled")
 
 func (f *fake) Do(b *Batch, done func(error)) {
+	if f.open.Load() > 0 {
+		f.early.Store(true)
+	}
 	f.batches <- func() {
 		f.server.mu.Lock()
 		f.most = max(f.most, 1+len(f.batches))
 		f.server.mu.Unlock()
 		time.Sleep(f.takes)
-		done(f.do(b))
+		err := f.do(b)
+		done(err)
+		if err != nil {
+			f.open.Add(1)
+		}
 	}
 }
 
@@ -92,6 +102,8 @@ func (f *fake) do(b *Batch) error {
 func (f *fake) Visit(context.Context, time.Duration) error { return f.Cause() }
 
 func (f *fake) Tidy(keys, _ []string) (map[string]Mode, error) {
+	time.Sleep(f.takes)
+	f.open.Add(-1)
 	f.server.mu.Lock()
 	defer f.server.mu.Unlock()
 	has := map[string]Mode{}
@@ -258,6 +270,9 @@ func TestTwoBatchesUnderWay(t *testing.T) {
 			wg.Wait()
 			s.mu.Lock()
 			defer s.mu.Unlock()
+			if s.early.Load() {
+				t.Error("a batch was given before the last failure was made good")
+			}
 			if s.most != 2 {
 				t.Errorf("up to %d batches at a time", s.most)
 			}
